@@ -1,0 +1,52 @@
+# Needs Node and npm alone: `make run` shows the whole pipeline at work, `make run-checks` proves it.
+NODE_24 := .node24/node_modules/.bin/node
+TSX := node --import tsx
+export NODE_NO_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help requirements run run-checks lint typecheck audit test coverage build test-node24 clean
+
+help: ## Say what there is
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
+	@echo "  make run DUMP=folder   the same on a real dump; KEEP=1 leaves everything up to look at"
+
+requirements: node_modules/.requirements ## Install what package-lock.json names, where it is missing
+
+node_modules/.requirements: package-lock.json
+	npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+run: requirements ## Run the whole pipeline on this machine and show what arrives
+	@$(TSX) localstack/run.ts $(if $(DUMP),--dump "$(DUMP)") $(if $(KEEP),--keep) $(ARGS)
+
+run-checks: requirements lint typecheck audit build coverage ## Lint, types, audit, packaging, tests and coverage
+
+lint: requirements ## Formatter and linter
+	npx oxfmt --check .
+	npx oxlint --type-aware --deny-warnings .
+
+typecheck: requirements ## Types, the lines that must not compile among them
+	npx tsc --noEmit
+
+audit: requirements ## Known vulnerabilities of what is deployed
+	@$(TSX) scripts/audit.ts
+
+test: requirements ## Tests alone
+	npx mocha
+
+coverage: requirements ## Tests, with coverage of src/ and tables/
+	@mkdir -p coverage
+	MOCHA_JSON=coverage/mocha.json npx c8 mocha --reporter scripts/spec-and-json.cjs
+
+build: requirements ## Package the three functions
+	npx sls package --stage local
+
+$(NODE_24):
+	npm install --prefix .node24 --no-save --no-audit --no-fund --silent node@24.21.0
+
+test-node24: requirements $(NODE_24) ## Tests on Node 24, which the Lambdas run on
+	@mkdir -p coverage
+	PATH="$(CURDIR)/$(dir $(NODE_24)):$$PATH" MOCHA_JSON=coverage/mocha-node24.json node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs
+
+clean: ## Remove what was made here
+	rm -rf node_modules .node24 .serverless .esbuild .local coverage

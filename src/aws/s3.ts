@@ -1,0 +1,140 @@
+import {
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import { Upload } from "@aws-sdk/lib-storage";
+import type { Readable } from "node:stream";
+
+/** A request to S3 that failed: says which bucket and key, and what to do about the usual causes. */
+export class S3Error extends Error {
+  override readonly name = "S3Error";
+  constructor(doing: string, bucket: string, key: string, cause: unknown) {
+    const { name, message } = cause as Error;
+    const advice =
+      name === "NoSuchBucket"
+        ? "; create it (deploy the stage), or correct INGESTION_BUCKET or PROCESSED_BUCKET"
+        : name === "AccessDenied"
+          ? "; the function's role lacks the permission"
+          : "";
+    super(`cannot ${doing} s3://${bucket}/${key}: ${name}: ${message}${advice}`, { cause });
+  }
+}
+
+// One client an endpoint for the life of the process, so that its connections stay warm between invocations.
+const clients = new Map<string, S3Client>();
+function client(): S3Client {
+  const endpoint = process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"] ?? "";
+  let made = clients.get(endpoint);
+  if (!made) {
+    // An endpoint that is not AWS's own rarely answers to bucket names as hosts.
+    made = new S3Client({ forcePathStyle: endpoint !== "" });
+    clients.set(endpoint, made);
+  }
+  return made;
+}
+
+/** @returns the object's bytes, or undefined where there is none of that key
+ *  @throws S3Error when S3 refuses or cannot be reached */
+export async function getObject(bucket: string, key: string): Promise<Buffer | undefined> {
+  try {
+    const { Body } = await client().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return Buffer.from(await Body!.transformToByteArray());
+  } catch (error) {
+    if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
+    throw new S3Error("read", bucket, key, error);
+  }
+}
+
+/**
+ * Puts an object that must not be there yet.
+ * @returns false where one of that key is there, or another writer was first
+ * @throws S3Error when S3 refuses for any other reason
+ */
+export async function putOnce(
+  bucket: string,
+  key: string,
+  body: Buffer,
+  contentType: string,
+): Promise<boolean> {
+  try {
+    await client().send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body,
+        ContentType: contentType,
+        IfNoneMatch: "*",
+      }),
+    );
+    return true;
+  } catch (error) {
+    // 412: it is there. 409: another conditional put of it is under way.
+    const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+    if (status === 412 || status === 409) return false;
+    throw new S3Error("write", bucket, key, error);
+  }
+}
+
+/** Puts an object whose size is not known yet, in parts of 8 MiB.
+ *  @throws S3Error */
+export async function putStream(
+  bucket: string,
+  key: string,
+  body: Readable,
+  contentType: string,
+): Promise<void> {
+  try {
+    await new Upload({
+      client: client(),
+      params: { Bucket: bucket, Key: key, Body: body, ContentType: contentType },
+      partSize: 8 << 20,
+      queueSize: 2,
+    }).done();
+  } catch (error) {
+    throw new S3Error("write", bucket, key, error);
+  }
+}
+
+/** Puts an object over whatever is there: for hints alone.
+ *  @throws S3Error */
+export async function overwrite(bucket: string, key: string, body: string): Promise<void> {
+  try {
+    await client().send(
+      new PutObjectCommand({
+        Bucket: bucket,
+        Key: key,
+        Body: body,
+        ContentType: "application/json",
+      }),
+    );
+  } catch (error) {
+    throw new S3Error("write", bucket, key, error);
+  }
+}
+
+/** The keys under `prefix` that sort after `after`, in order; a request for each 1,000.
+ *  @throws S3Error */
+export async function listKeys(bucket: string, prefix: string, after: string): Promise<string[]> {
+  const keys: string[] = [];
+  let token: string | undefined;
+  try {
+    do {
+      const page = await client().send(
+        new ListObjectsV2Command({
+          Bucket: bucket,
+          Prefix: prefix,
+          StartAfter: after || undefined,
+          ContinuationToken: token,
+        }),
+      );
+      for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
+      token = page.IsTruncated ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  } catch (error) {
+    throw new S3Error("list", bucket, `${prefix}*`, error);
+  }
+  return keys;
+}

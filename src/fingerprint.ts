@@ -1,0 +1,18 @@
+import { createHash } from "node:crypto";
+import type { Source, Table } from "./table.ts";
+
+const digest = (value: unknown): string =>
+  createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
+
+const place = ({ schema, name }: Source): string[] => [schema, name];
+
+/** What a batch must hold for `table`: a batch read under another closure lacks its lookups. */
+export const closureOf = ({ sources, lookups }: Table): string =>
+  digest([
+    sources.map(place),
+    Object.entries(lookups).map(([name, { source, by }]) => [name, place(source), by]),
+  ]);
+
+/** Changes when the table must be filled again: `closure.rows`, what is read for it and what is made of that. */
+export const fingerprint = (table: Table): string =>
+  `${closureOf(table)}.${digest([table.name, table.columns, table.version])}`;

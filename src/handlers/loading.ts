@@ -1,0 +1,79 @@
+import type { Context } from "aws-lambda";
+import { hasTime } from "./deadline.ts";
+import { answer, type QueueAnswer } from "./event.ts";
+import { load, skipBatch, type LoadingSummary } from "../loading/load.ts";
+import { Observer, sum } from "../observe.ts";
+import { codecNamed } from "../parquet/codec.ts";
+import { connectWith } from "../postgres/connection.ts";
+import { getTables } from "../registry.ts";
+import { getSettings } from "../settings.ts";
+
+const observer = new Observer("loading");
+
+/**
+ * Loads every batch that is ready, in order: an event is only a wake-up call.
+ * @param event the schedule's, S3's or a queue's; `{ "skip": 42, "why": "…" }` leaves batch 42 out, for good
+ */
+export async function handler(
+  event?: unknown,
+  context?: Context,
+): Promise<QueueAnswer & Partial<LoadingSummary>> {
+  observer.begin(context);
+  try {
+    const settings = getSettings("PROCESSED_BUCKET", "WAREHOUSE_SECRET", "PARQUET_CODEC");
+    const codec = await codecNamed(settings.PARQUET_CODEC);
+    const tables = await getTables();
+    const drain = async (): Promise<LoadingSummary> => {
+      const connection = await connectWith(settings.WAREHOUSE_SECRET);
+      try {
+        const skip = skipOf(event);
+        if (skip) await skipBatch(connection, settings.PROCESSED_BUCKET, skip.batch, skip.why);
+        return await load(connection, settings.PROCESSED_BUCKET, tables, codec, {
+          goOn: () => hasTime(context),
+          loaded: (batch) => {
+            observer.count({
+              RowsLoaded: sum(batch.tables, ({ rows }) => rows),
+              RowsChanged: sum(batch.tables, ({ changed }) => changed),
+              InferredMembers: sum(batch.inferred),
+              Lag: batch.lagSeconds,
+              Batch: batch.batch,
+            });
+            observer.logger.info("loading: loaded", { ...batch });
+          },
+        });
+      } finally {
+        await connection.close();
+      }
+    };
+    // One drain serves every record of the event.
+    let drained: Promise<LoadingSummary> | undefined;
+    let summary: LoadingSummary | undefined;
+    const answered = await answer(
+      event,
+      settings.PROCESSED_BUCKET,
+      async () => {
+        summary = await (drained ??= drain());
+      },
+      observer,
+    );
+    if (summary) {
+      observer.count({ Heartbeat: 1 });
+      observer.logger.info("loading: at rest", {
+        newest: summary.newest,
+        waitingFor: summary.waitingFor,
+        prepared: summary.prepared,
+      });
+    }
+    return { ...answered, ...summary };
+  } finally {
+    observer.end();
+  }
+}
+
+function skipOf(event: unknown): { batch: number; why: string } | undefined {
+  if (typeof event !== "object" || event === null || !("skip" in event)) return undefined;
+  const why = "why" in event ? event.why : undefined;
+  if (!Number.isInteger(event.skip) || typeof why !== "string" || why === "")
+    throw new Error('to skip a batch, say which and why: { "skip": 42, "why": "…" }');
+  return { batch: Number(event.skip), why };
+}

@@ -1,0 +1,193 @@
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import { getObject, listKeys, overwrite, putOnce } from "../aws/s3.ts";
+import { BATCHES, HINTS, batchOf, manifestKey } from "./keys.ts";
+
+/** A manifest that is missing, unreadable or not the one that its successor was made after. */
+export class ManifestError extends Error {
+  override readonly name = "ManifestError";
+}
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const sha256Shape = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+
+const lakeObject = v.object({
+  table: v.string(),
+  key: v.string(),
+  rows: count,
+  bytes: count,
+  sha256: sha256Shape,
+});
+/** A data object that a manifest commits. `bytes` and `sha256` are of the object as it lies in the bucket. */
+export type LakeObject = v.InferOutput<typeof lakeObject>;
+
+const common = {
+  batch: v.pipe(v.number(), v.integer(), v.minValue(1)),
+  /** Unique to the invocation that wrote the batch. */
+  run: v.string(),
+  kind: v.picklist(["changes", "backfill", "resync"]),
+  /** Of the bytes of the ingestion manifest before; null for batch 1. */
+  previous_sha256: v.nullable(sha256Shape),
+  committed_at: v.string(),
+};
+
+const ingestionManifest = v.object({
+  ...common,
+  /** Which database this was read from: another one, or another timeline of it, has other transaction ids. */
+  system_identifier: v.string(),
+  database_oid: v.string(),
+  timeline: v.string(),
+  /** `xmin:xmax:xip,…` of the one snapshot that the batch was read in. */
+  snapshot: v.string(),
+  /** Every transaction below it is settled and in the lake; what it or a later one wrote is read next time. A 64-bit xid. */
+  fence: v.string(),
+  /** The fence that this batch's changes were read from; null where everything was read. */
+  since: v.nullable(v.string()),
+  /** Newest value of the column, of each source whose changes are found by `timestamp`. */
+  high_water: v.record(v.string(), v.string()),
+  /** Where an unfinished run goes on; null where the run is done. */
+  cursor: v.null(),
+  /** Of each table module that this batch serves. */
+  fingerprints: v.record(v.string(), v.string()),
+  /** One a source table. The first `driving_rows` rows drive tables, the rest are there to be looked up. */
+  objects: v.array(v.object({ ...lakeObject.entries, driving_rows: count })),
+});
+export type IngestionManifest = v.InferOutput<typeof ingestionManifest>;
+
+const processedManifest = v.object({
+  ...common,
+  /** Of the bytes of the ingestion manifest that this was made from. */
+  ingestion_sha256: sha256Shape,
+  ingested_at: v.string(),
+  objects: v.array(lakeObject),
+  rejected: v.array(lakeObject),
+  rejected_rows: count,
+});
+export type ProcessedManifest = v.InferOutput<typeof processedManifest>;
+
+/** A manifest and the SHA-256 of its bytes. */
+export interface Read<M> {
+  readonly manifest: M;
+  readonly sha256: string;
+}
+
+export const sha256 = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("hex");
+
+async function read<M extends { batch: number }>(
+  bucket: string,
+  batch: number,
+  shape: v.GenericSchema<unknown, M>,
+): Promise<Read<M> | undefined> {
+  const key = manifestKey(batch);
+  const bytes = await getObject(bucket, key);
+  if (!bytes) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString());
+  } catch (cause) {
+    throw new ManifestError(`s3://${bucket}/${key} is not JSON; ${RESTORE}`, { cause });
+  }
+  const parsed = v.safeParse(shape, json);
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new ManifestError(
+      `s3://${bucket}/${key}: ${v.getDotPath(issue) ?? "manifest"}: ${issue.message}; ${RESTORE}`,
+    );
+  }
+  if (parsed.output.batch !== batch)
+    throw new ManifestError(
+      `s3://${bucket}/${key} says that it is batch ${parsed.output.batch}; ${RESTORE}`,
+    );
+  return { manifest: parsed.output, sha256: sha256(bytes) };
+}
+
+const RESTORE = "restore the version of the object that was written first (the bucket keeps them)";
+
+export const readIngestionManifest = (
+  bucket: string,
+  batch: number,
+): Promise<Read<IngestionManifest> | undefined> => read(bucket, batch, ingestionManifest);
+
+export const readProcessedManifest = (
+  bucket: string,
+  batch: number,
+): Promise<Read<ProcessedManifest> | undefined> => read(bucket, batch, processedManifest);
+
+/**
+ * Reads a batch's ingestion manifest and holds it against its predecessor: a gap or an edit shows.
+ * @throws ManifestError where the manifest, or the one before it, is missing or not what was committed
+ */
+export async function readChained(bucket: string, batch: number): Promise<Read<IngestionManifest>> {
+  const [found, before] = await Promise.all([
+    readIngestionManifest(bucket, batch),
+    batch > 1 ? readIngestionManifest(bucket, batch - 1) : undefined,
+  ]);
+  if (!found)
+    throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is not there; ${RESTORE}`);
+  if (batch > 1 && !before)
+    throw new ManifestError(
+      `the chain of manifests is broken: s3://${bucket}/${manifestKey(batch - 1)} is gone; ${RESTORE}`,
+    );
+  checkChain(bucket, batch, found.manifest.previous_sha256, before?.sha256 ?? null);
+  return found;
+}
+
+/** @throws ManifestError unless `previous` is the hash that the batch before has */
+export function checkChain(
+  where: string,
+  batch: number,
+  previous: string | null,
+  actual: string | null,
+): void {
+  if (previous !== actual)
+    throw new ManifestError(
+      `the chain of manifests is broken at batch ${batch} (${where}): it was made after a batch ${batch - 1} with SHA-256 ` +
+        `${previous}, found ${actual}; ${RESTORE}`,
+    );
+}
+
+/**
+ * Commits a batch: compare-and-swap on its number.
+ * @returns what is committed under that number now, and whether it is this run's. Of two overlapping runs one gets true.
+ */
+export async function commitManifest(
+  bucket: string,
+  manifest: IngestionManifest | ProcessedManifest,
+): Promise<boolean> {
+  const key = manifestKey(manifest.batch);
+  const body = Buffer.from(`${JSON.stringify(manifest)}\n`);
+  if (await putOnce(bucket, key, body, "application/json")) return true;
+  // The put may have been ours: an answer that got lost on the way is retried by the SDK, and finds its own object.
+  return (await getObject(bucket, key))?.equals(body) ?? false;
+}
+
+/** The batches with a manifest in `bucket` whose numbers are greater than `after`, in order. */
+export async function listBatches(bucket: string, after: number): Promise<number[]> {
+  const keys = await listKeys(bucket, BATCHES, after > 0 ? manifestKey(after) : "");
+  return keys.flatMap((key) => batchOf(key) ?? []);
+}
+
+/**
+ * Finds the newest batch of the ingestion bucket. The cost does not grow with the batches: the listing begins where
+ * the hint says. A hint that is missing, stale or wrong costs a longer listing, and nothing else.
+ *
+ * @returns the newest manifest, or undefined where there is none yet
+ * @throws ManifestError where it cannot be read, or is not the successor of the one before it
+ */
+export async function getLastUpload(bucket: string): Promise<Read<IngestionManifest> | undefined> {
+  const hint = await readHint(bucket, HINTS.newest);
+  let batches = hint > 0 ? await listBatches(bucket, hint - 1) : [];
+  if (batches[0] !== hint) batches = await listBatches(bucket, 0);
+  const newest = batches.at(-1);
+  return newest === undefined ? undefined : readChained(bucket, newest);
+}
+
+/** @returns the batch that a hint names, 0 where it names none */
+export async function readHint(bucket: string, key: string): Promise<number> {
+  const text = (await getObject(bucket, key))?.toString() ?? "";
+  const batch = Number(/^\{"batch":(\d{1,10})\}$/.exec(text.trim())?.[1] ?? 0);
+  return batch;
+}
+
+export const writeHint = (bucket: string, key: string, batch: number): Promise<void> =>
+  overwrite(bucket, key, JSON.stringify({ batch }));

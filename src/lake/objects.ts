@@ -1,0 +1,186 @@
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { PassThrough, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip, createGunzip, gzipSync } from "node:zlib";
+import { getObject, putOnce, putStream } from "../aws/s3.ts";
+import type { SourceRow } from "../table.ts";
+import { sha256, type LakeObject } from "./manifest.ts";
+
+/** A data object that is not what its manifest says. Its whole batch fails: nothing of it is half-done. */
+export class ObjectError extends Error {
+  override readonly name = "ObjectError";
+}
+
+/**
+ * Reads a data object whole and holds it against its manifest.
+ * @throws ObjectError where it is gone, truncated or altered
+ */
+export async function getContentFromFile(bucket: string, object: LakeObject): Promise<Buffer> {
+  const where = `s3://${bucket}/${object.key}`;
+  const bytes = await getObject(bucket, object.key);
+  if (!bytes)
+    throw new ObjectError(
+      `${where} is gone, though a manifest names it; restore it from its version`,
+    );
+  const found = sha256(bytes);
+  if (bytes.length !== object.bytes || found !== object.sha256)
+    throw new ObjectError(
+      `${where} is not what was committed: expected ${object.bytes} bytes with SHA-256 ${object.sha256}, ` +
+        `found ${bytes.length} with ${found}; restore the version that was written first`,
+    );
+  return bytes;
+}
+
+const NEWLINE = 10;
+
+/**
+ * Reads a source table's rows of one batch, some 64 KiB of them at a time, in the order of the file.
+ * @throws ObjectError where the object is not what its manifest says, is not gzip, or has a line that is no JSON object
+ */
+export async function* readS3Json(bucket: string, object: LakeObject): AsyncGenerator<SourceRow[]> {
+  const where = `s3://${bucket}/${object.key}`;
+  const bytes = await getContentFromFile(bucket, object);
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let rest: Buffer = Buffer.alloc(0);
+  let rows = 0;
+  const parsed = (text: Buffer): SourceRow[] => {
+    const found = parseLines(decoder.decode(text), where, rows);
+    rows += found.length;
+    return found;
+  };
+  try {
+    for await (const chunk of Readable.from([bytes]).pipe(createGunzip({ chunkSize: 64 << 10 }))) {
+      const part = chunk as Buffer;
+      const end = part.lastIndexOf(NEWLINE) + 1;
+      if (end > 0) yield parsed(Buffer.concat([rest, part.subarray(0, end)]));
+      rest = end > 0 ? part.subarray(end) : Buffer.concat([rest, part]);
+    }
+  } catch (cause) {
+    if (cause instanceof ObjectError) throw cause;
+    throw new ObjectError(`${where} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  if (rest.length > 0) yield parsed(rest);
+  if (rows !== object.rows)
+    throw new ObjectError(`${where}: expected ${object.rows} rows, found ${rows}`);
+}
+
+/** One call of JSON.parse for many lines is a quarter faster than one a line; only a failure is looked at by line. */
+function parseLines(text: string, where: string, before: number): SourceRow[] {
+  const lines = text.replace(/\n$/, "");
+  try {
+    return JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as SourceRow[];
+  } catch {
+    for (const [i, line] of lines.split("\n").entries()) {
+      try {
+        JSON.parse(line);
+      } catch (cause) {
+        throw new ObjectError(`${where}, line ${before + i + 1}: ${(cause as Error).message}`, {
+          cause,
+        });
+      }
+    }
+    throw new ObjectError(`${where}, after line ${before}: not one JSON object a line`);
+  }
+}
+
+/** Memory in bytes that files may wait in until their run knows whether it needs them. */
+export interface Hold {
+  left: number;
+}
+
+/** A file that is no larger waits in memory whatever the others take. */
+const SMALL = 64 << 10;
+
+/** A file of lines that was made. `put` puts it, where it waits in memory still. */
+export interface WrittenFile {
+  readonly key: string;
+  /** Lines, of each part. */
+  readonly rows: readonly number[];
+  readonly bytes: number;
+  readonly sha256: string;
+  /** True where it waits in memory; false where it was too large for that and lies in the bucket. */
+  readonly held: boolean;
+  put(): Promise<void>;
+}
+
+/**
+ * Makes one gzipped file of `parts`, lines one after the other. While `hold` lasts it waits in memory, so that a run
+ * which turns out to have nothing new leaves nothing behind; beyond, it streams to the bucket in parts.
+ *
+ * @throws whatever a part throws, and S3Error
+ */
+export async function writeFile(
+  bucket: string,
+  key: string,
+  parts: readonly AsyncIterable<Buffer>[],
+  hold: Hold,
+): Promise<WrittenFile> {
+  const rows = parts.map(() => 0);
+  async function* lines(): AsyncGenerator<Buffer> {
+    for (const [i, part] of parts.entries()) {
+      for await (const chunk of part) {
+        rows[i]! += countLines(chunk);
+        yield chunk;
+      }
+    }
+  }
+  const hash = createHash("sha256");
+  let bytes = 0;
+  let held: Buffer[] | undefined = [];
+  const body = new PassThrough({ highWaterMark: 1 << 20 });
+  let upload: Promise<void> | undefined;
+  await pipeline(lines, createGzip({ level: 1 }), async (compressed: AsyncIterable<Buffer>) => {
+    for await (const chunk of compressed) {
+      hash.update(chunk);
+      bytes += chunk.length;
+      if (held && (hold.left >= chunk.length || bytes <= SMALL)) {
+        hold.left -= chunk.length;
+        held.push(chunk);
+        continue;
+      }
+      upload ??= putStream(bucket, key, body, "application/gzip");
+      for (const part of [...(held ?? []), chunk])
+        if (!body.write(part)) await Promise.race([once(body, "drain"), upload]);
+      held = undefined;
+    }
+  });
+  body.end();
+  await upload;
+  const waiting = held;
+  return {
+    key,
+    rows,
+    bytes,
+    sha256: hash.digest("hex"),
+    held: waiting !== undefined,
+    put: async () => {
+      if (waiting) await writeFileToS3(bucket, key, Buffer.concat(waiting), "application/gzip");
+    },
+  };
+}
+
+function countLines(chunk: Buffer): number {
+  let lines = 0;
+  for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) lines++;
+  return lines;
+}
+
+/** Puts a finished data object. Its key is this run's alone.
+ *  @throws ObjectError where one of that key is there: no object is ever overwritten */
+export async function writeFileToS3(
+  bucket: string,
+  key: string,
+  body: Buffer,
+  contentType: string,
+): Promise<void> {
+  if (await putOnce(bucket, key, body, contentType)) return;
+  // The SDK retries a put whose answer got lost, and then finds its own object.
+  const there = await getObject(bucket, key);
+  if (!there?.equals(body))
+    throw new ObjectError(`s3://${bucket}/${key} is there already, and differs`);
+}
+
+/** JSON lines, gzipped. */
+export const jsonLines = (rows: readonly unknown[]): Buffer =>
+  gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));

@@ -1,0 +1,286 @@
+import { putOnce } from "../aws/s3.ts";
+import { HINTS, receiptKey } from "../lake/keys.ts";
+import {
+  checkChain,
+  listBatches,
+  ManifestError,
+  readProcessedManifest,
+  writeHint,
+  type LakeObject,
+  type ProcessedManifest,
+} from "../lake/manifest.ts";
+import { getContentFromFile } from "../lake/objects.ts";
+import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
+import { fileColumns } from "../parquet/schema.ts";
+import type { Connection, Db } from "../postgres/connection.ts";
+import { getColumnNames, type Table } from "../table.ts";
+import type { Stored } from "../values.ts";
+import { mergeStaged, stageRows, type TableLoad } from "./merge.ts";
+import { prepareLoads, prepareTables } from "./warehouse.ts";
+
+/** Another loader is at work, and did not finish while this one could wait. */
+export class BusyError extends Error {
+  override readonly name = "BusyError";
+}
+
+/** What the loader did with one batch; the receipt holds the same. */
+export interface LoadedBatch {
+  readonly batch: number;
+  readonly run: string;
+  readonly kind: ProcessedManifest["kind"];
+  readonly tables: Readonly<Record<string, TableLoad>>;
+  /** Inferred members made, by dimension. */
+  readonly inferred: Readonly<Record<string, number>>;
+  /** Rows of this batch in quarantine. */
+  readonly rejected: number;
+  /** From ingestion's commit to the warehouse's. */
+  readonly lagSeconds: number;
+  readonly seconds: number;
+  /** Tables of the batch that no module declares any more: their rows were left. */
+  readonly left: readonly string[];
+}
+
+export interface LoadingSummary {
+  readonly loaded: readonly LoadedBatch[];
+  /** The newest batch in the warehouse now; 0 where there is none. */
+  readonly newest: number;
+  /** What was done to the warehouse's tables, in words. */
+  readonly prepared: readonly string[];
+  /** A batch that later ones wait for: it is not transformed yet. */
+  readonly waitingFor?: number;
+}
+
+export interface LoadOptions {
+  /** Milliseconds to wait for another loader. */
+  readonly wait?: number;
+  /** Asked before each batch but the first: false leaves the rest to the next invocation. */
+  readonly goOn?: () => boolean;
+  /** Told of each batch when it is in the warehouse. */
+  readonly loaded?: (batch: LoadedBatch) => void;
+}
+
+/** "totes" in ASCII: any number will do that nobody else locks in this database. */
+const LOCK = 0x746f746573;
+
+/**
+ * Loads every batch that is ready, in order, each in one transaction; then writes receipts. One loader at a time.
+ *
+ * @throws BusyError; WarehouseError; ManifestError, ObjectError or ParquetError for a batch that is not what was
+ *   committed. Batches before it are loaded, later ones wait for it
+ */
+export async function load(
+  connection: Connection,
+  bucket: string,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+  { wait = 60_000, goOn = () => true, loaded = () => undefined }: LoadOptions = {},
+): Promise<LoadingSummary> {
+  const { db, schema } = connection;
+  await lock(db, wait);
+  await prepareLoads(db);
+  const prepared = await db.tx((t) => prepareTables(t, schema, tables));
+  const done: LoadedBatch[] = [];
+  let newest = await lastLoad(db);
+  let waitingFor: number | undefined;
+  await putReceipts(db, bucket);
+  for (const batch of await listBatches(bucket, newest.batch)) {
+    if (batch !== newest.batch + 1) {
+      waitingFor = newest.batch + 1;
+      break;
+    }
+    if (done.length > 0 && !goOn()) break;
+    const next = await loadBatch(connection, bucket, tables, codec, batch, newest.sha256);
+    loaded(next.loaded);
+    done.push(next.loaded);
+    newest = { batch, sha256: next.sha256 };
+    await putReceipts(db, bucket);
+  }
+  if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
+  await unlock(db);
+  return {
+    loaded: done,
+    newest: newest.batch,
+    prepared,
+    ...(waitingFor === undefined ? {} : { waitingFor }),
+  };
+}
+
+/** After an error the lock goes with the connection: whoever opened it closes it. */
+const unlock = (db: Db): Promise<unknown> => db.any("select pg_advisory_unlock_all()");
+
+async function lock(db: Db, wait: number): Promise<void> {
+  try {
+    await db.any("select set_config('lock_timeout', $1, false)", [
+      `${Math.max(1, Math.floor(wait))}ms`,
+    ]);
+    await db.any("select pg_advisory_lock($1)", [LOCK]);
+    await db.any("select set_config('lock_timeout', '0', false)");
+  } catch (cause) {
+    if ((cause as { code?: string }).code !== "55P03") throw cause;
+    throw new BusyError(
+      `another loader holds the lock for more than ${Math.round(wait / 1000)} s; it loads what this one would`,
+      { cause },
+    );
+  }
+}
+
+/** The last batch that the warehouse has, or that was skipped, and its ingestion manifest's hash. */
+async function lastLoad(db: Db): Promise<{ batch: number; sha256: string | null }> {
+  const last = await db.oneOrNone<{ batch: string; sha256: string | null }>(
+    "select batch, ingestion_sha256 as sha256 from etl.batch_load order by batch desc limit 1",
+  );
+  return last ? { batch: Number(last.batch), sha256: last.sha256 } : { batch: 0, sha256: null };
+}
+
+async function loadBatch(
+  connection: Connection,
+  bucket: string,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+  batch: number,
+  previous: string | null,
+): Promise<{ loaded: LoadedBatch; sha256: string }> {
+  const started = performance.now();
+  const found = await readProcessedManifest(bucket, batch);
+  if (!found) throw new ManifestError(`the manifest of batch ${batch} is gone from ${bucket}`);
+  const { manifest } = found;
+  // After a batch that was skipped unread there is nothing to hold this one against.
+  if (batch === 1 || previous !== null)
+    checkChain(bucket, batch, manifest.previous_sha256, previous);
+  const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
+  const present = tables.filter((table) => objectOf.has(table.name));
+  const byName = new Map(tables.map((table) => [table.name, table]));
+
+  const loaded = await connection.db.tx(async (t): Promise<LoadedBatch> => {
+    const rows = new Map<string, number>();
+    for (const table of present) {
+      const data = await getParquet(bucket, objectOf.get(table.name)!, table, codec);
+      rows.set(table.name, await stageRows(connection, t, table, data));
+    }
+    const { changed, inferred } = await mergeStaged(t, connection.schema, present, byName);
+    const loaded = {
+      batch,
+      run: manifest.run,
+      kind: manifest.kind,
+      tables: Object.fromEntries(
+        present.map(({ name }): [string, TableLoad] => [
+          name,
+          { rows: rows.get(name)!, changed: changed.get(name)! },
+        ]),
+      ),
+      inferred: Object.fromEntries(inferred),
+      rejected: manifest.rejected_rows,
+      lagSeconds: (Date.now() - Date.parse(manifest.ingested_at)) / 1000,
+      seconds: (performance.now() - started) / 1000,
+      left: manifest.objects.map(({ table }) => table).filter((table) => !byName.has(table)),
+    };
+    await recordLoad(t, { ...loaded, ingestion_sha256: manifest.ingestion_sha256 });
+    return loaded;
+  });
+  return { loaded, sha256: manifest.ingestion_sha256 };
+}
+
+/** In the transaction of the rows themselves: this is what makes a batch loaded exactly once. */
+async function recordLoad(
+  db: Db,
+  { ingestion_sha256, ...receipt }: LoadedBatch & { ingestion_sha256: string },
+): Promise<void> {
+  const rows = Object.values(receipt.tables).reduce((sum, table) => sum + table.rows, 0);
+  await db.none(
+    `insert into etl.batch_load (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
+     values ($1, $2, $3, $4, $5, $6, $7)`,
+    [
+      receipt.batch,
+      receipt.run,
+      receipt.kind,
+      ingestion_sha256,
+      rows,
+      receipt.seconds,
+      JSON.stringify(receipt),
+    ],
+  );
+}
+
+/** Puts the receipts that are due, those of a loader that died before it could among them. They are for people. */
+async function putReceipts(db: Db, bucket: string): Promise<void> {
+  const due = await db.any<{ batch: string; receipt: object }>(
+    `select batch, receipt || jsonb_build_object('loaded_at', loaded_at) as receipt
+       from etl.batch_load where not receipt_put order by batch`,
+  );
+  for (const { batch, receipt } of due) {
+    const body = Buffer.from(`${JSON.stringify(receipt)}\n`);
+    await putOnce(bucket, receiptKey(Number(batch)), body, "application/json");
+    await db.none("update etl.batch_load set receipt_put = true where batch = $1", [batch]);
+  }
+}
+
+/** A table's rows of one batch, a column at a time, as its module declares them; verified against the manifest. */
+async function getParquet(
+  bucket: string,
+  object: LakeObject,
+  table: Table,
+  codec: ParquetCodec,
+): Promise<Stored[][]> {
+  const bytes = await getContentFromFile(bucket, object);
+  const wanted = getColumnNames(table);
+  const columns = fileColumns(table.columns).filter((column) => wanted.includes(column.name));
+  let data: Stored[][];
+  try {
+    data = await codec.read(bytes, columns);
+  } catch (cause) {
+    throw new ParquetError(`s3://${bucket}/${object.key}: ${(cause as Error).message}`, { cause });
+  }
+  if (data[0]!.length !== object.rows)
+    throw new ParquetError(
+      `s3://${bucket}/${object.key}: expected ${object.rows} rows, found ${data[0]!.length}`,
+    );
+  return data;
+}
+
+/**
+ * Leaves out the next batch, for good: an operator's way past one that cannot be loaded. Recorded with its reason.
+ * @throws Error unless `batch` is the next one
+ */
+export async function skipBatch(
+  { db }: Connection,
+  bucket: string,
+  batch: number,
+  why: string,
+): Promise<void> {
+  await lock(db, 60_000);
+  await prepareLoads(db);
+  const last = await lastLoad(db);
+  if (batch !== last.batch + 1)
+    throw new Error(
+      `batch ${batch} cannot be skipped: the next batch to load is ${last.batch + 1}`,
+    );
+  const manifest = await readIfPossible(bucket, batch);
+  await db.none(
+    `insert into etl.batch_load (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
+     values ($1, $2, $3, $4, 0, 0, $5, $6)`,
+    [
+      batch,
+      manifest?.run ?? null,
+      manifest?.kind ?? null,
+      manifest?.ingestion_sha256 ?? null,
+      why,
+      JSON.stringify({ batch, skipped_why: why }),
+    ],
+  );
+  await putReceipts(db, bucket);
+  await writeHint(bucket, HINTS.loaded, batch);
+  await unlock(db);
+}
+
+/** A batch is skipped because something is wrong with it: its manifest may be what is. */
+async function readIfPossible(
+  bucket: string,
+  batch: number,
+): Promise<ProcessedManifest | undefined> {
+  try {
+    return (await readProcessedManifest(bucket, batch))?.manifest;
+  } catch (error) {
+    if (error instanceof ManifestError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,82 @@
+import { Logger } from "@aws-lambda-powertools/logger";
+import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
+import type { Context } from "aws-lambda";
+
+/** A metric's name and its unit. Names are in use by alarms and dashboards: see infrastructure/. */
+const UNITS = {
+  /** One a loading: silence means death. */
+  Heartbeat: MetricUnit.Count,
+  /** Rows read from the source. */
+  RowsIngested: MetricUnit.Count,
+  /** Bytes of the ingestion bucket's objects. */
+  BytesIngested: MetricUnit.Bytes,
+  /** Transactions begun since the fence. */
+  FenceAge: MetricUnit.Count,
+  RowsTransformed: MetricUnit.Count,
+  BytesTransformed: MetricUnit.Bytes,
+  /** Rows sent to quarantine. */
+  RowsRejected: MetricUnit.Count,
+  /** Rows of the batches that were loaded. */
+  RowsLoaded: MetricUnit.Count,
+  /** Rows inserted or updated in the warehouse. */
+  RowsChanged: MetricUnit.Count,
+  InferredMembers: MetricUnit.Count,
+  /** From ingestion's commit to the warehouse's. */
+  Lag: MetricUnit.Seconds,
+  /** The newest batch. */
+  Batch: MetricUnit.Count,
+  /** How long an invocation took. */
+  Seconds: MetricUnit.Seconds,
+} as const;
+
+export type Metric = keyof typeof UNITS;
+
+/** Structured logs and metrics of one function, both on standard output, as CloudWatch takes them. */
+export class Observer {
+  readonly logger: Logger;
+  readonly #metrics: Metrics;
+  #started = 0;
+
+  constructor(serviceName: string) {
+    this.logger = new Logger({ serviceName });
+    this.#metrics = new Metrics({ namespace: "TotesWarehouse", serviceName });
+  }
+
+  /** Every line from here on has the request's id. */
+  begin(context: Context | undefined): void {
+    this.#started = performance.now();
+    this.logger.resetKeys();
+    if (context) this.logger.addContext(context);
+  }
+
+  count(values: Partial<Record<Metric, number>>): void {
+    for (const [metric, value] of Object.entries(values) as [Metric, number][])
+      this.#metrics.addMetric(metric, UNITS[metric], value);
+  }
+
+  /** An event that is not for this function, and why. */
+  ignored(why: string): void {
+    this.logger.info(`event ignored: ${why}`);
+  }
+
+  /** What failed and will be tried again; Lambda itself logs what a handler throws. */
+  failed(error: Error): void {
+    this.logger.error(error.message, error);
+  }
+
+  /** Puts the metrics out, of a failed invocation too. */
+  end(): void {
+    this.count({ Seconds: (performance.now() - this.#started) / 1000 });
+    this.#metrics.publishStoredMetrics();
+  }
+}
+
+/** The sum of `of` over the values of a record; of the values themselves unless said otherwise. */
+export function sum(record: Readonly<Record<string, number>>): number;
+export function sum<T>(record: Readonly<Record<string, T>>, of: (value: T) => number): number;
+export function sum<T>(
+  record: Readonly<Record<string, T>>,
+  of: (value: T) => number = Number,
+): number {
+  return Object.values(record).reduce((total, value) => total + of(value), 0);
+}

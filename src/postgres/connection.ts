@@ -1,0 +1,169 @@
+import { readFileSync } from "node:fs";
+import pgPromise, { type IBaseProtocol } from "pg-promise";
+import { getCredentials, type Credentials } from "../aws/secrets.ts";
+
+/** A database that cannot be reached or entered: says where, as whom, and what to look at. Never the password. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+  readonly code: string | undefined;
+  constructor({ user, host, port, database }: Credentials, cause: unknown) {
+    const { code, message } = cause as { code?: string; message: string };
+    super(
+      `cannot connect to PostgreSQL ${database} on ${host}:${port} as ${user}: ${message || code}; ${adviceFor(code)}`,
+      { cause },
+    );
+    this.code = code;
+  }
+}
+
+function adviceFor(code: string | undefined): string {
+  switch (code) {
+    case "28P01":
+    case "28000":
+      return "check user and password in the secret, and the server's pg_hba.conf";
+    case "3D000":
+      return 'check "database" in the secret';
+    case "ECONNREFUSED":
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+    case "ETIMEDOUT":
+      return "check host and port in the secret, and that the server is up and lets this network in";
+    case "53300":
+      return "the server has no connection left; it is tried again at the next run";
+    default:
+      return "check the secret, the server and its TLS (sslmode and ca in the secret)";
+  }
+}
+
+const pgp = pgPromise({ noWarnings: true });
+
+type Session = Awaited<ReturnType<ReturnType<typeof pgp>["connect"]>>;
+
+/** One connection for the length of an invocation. */
+export interface Connection {
+  readonly db: Session;
+  /** Where the warehouse's tables are. */
+  readonly schema: string;
+  close(): Promise<void>;
+}
+
+/** What queries are made through: a connection, or a transaction of it. */
+export type Db = IBaseProtocol<unknown>;
+
+/** What this service depends on, whatever the server, the database or the role say. */
+const SETTINGS = {
+  search_path: "pg_catalog, pg_temp",
+  client_encoding: "UTF8",
+  timezone: "UTC",
+  datestyle: "ISO, YMD",
+  intervalstyle: "iso_8601",
+  bytea_output: "hex",
+  extra_float_digits: "1",
+  standard_conforming_strings: "on",
+  transform_null_equals: "off",
+  default_transaction_read_only: "off",
+  default_transaction_isolation: "read committed",
+  // A policy that hides rows from us must be an error: what we do not see would be lost.
+  row_security: "off",
+  statement_timeout: "0",
+  lock_timeout: "0",
+  transaction_timeout: "0",
+  jit: "off",
+  // A function that was frozen or cut off must not hold its locks for ever.
+  idle_in_transaction_session_timeout: "300s",
+  idle_session_timeout: "600s",
+  tcp_keepalives_idle: "30",
+  tcp_keepalives_interval: "10",
+  tcp_keepalives_count: "3",
+};
+
+/**
+ * Opens a connection and sets what this service depends on.
+ * @throws ConnectionError
+ */
+export async function getConnection(credentials: Credentials): Promise<Connection> {
+  const { host, port, user, password, database } = credentials;
+  const pool = pgp({
+    host,
+    port,
+    user,
+    password,
+    database,
+    ssl: tls(credentials),
+    max: 1,
+    connectionTimeoutMillis: 10_000,
+    keepAlive: true,
+    application_name: "totes-warehouse",
+  });
+  // pg-promise's own listener is gone once the pool ends, while the sockets still close.
+  pool.$pool.on("error", () => undefined);
+  const end = async (): Promise<void> => {
+    await pool.$pool.end();
+  };
+  try {
+    // A connection that breaks fails the query that is under way: nothing more is to be done when it is lost.
+    const db = await pool.connect({ onLost: () => undefined });
+    const close = async (): Promise<void> => {
+      await db.done();
+      await end();
+    };
+    try {
+      await db.any(
+        `select set_config(s.name, w.value, false)
+           from unnest($1::text[], $2::text[]) as w(name, value)
+           join pg_catalog.pg_settings s on lower(s.name) = w.name`,
+        [Object.keys(SETTINGS), Object.values(SETTINGS)],
+      );
+    } catch (error) {
+      await db.done();
+      throw error;
+    }
+    return { db, schema: credentials.schema, close };
+  } catch (error) {
+    await end();
+    throw new ConnectionError(credentials, error);
+  }
+}
+
+/**
+ * Opens a connection with a secret's credentials. A password that was refused is fetched once more: it may have been
+ * rotated between the two calls.
+ * @throws SecretError, ConnectionError
+ */
+export async function connectWith(secret: string): Promise<Connection> {
+  const credentials = await getCredentials(secret);
+  try {
+    return await getConnection(credentials);
+  } catch (error) {
+    if (!(error instanceof ConnectionError) || error.code !== "28P01") throw error;
+    const again = await getCredentials(secret);
+    if (again.password === credentials.password && again.user === credentials.user) throw error;
+    return getConnection(again);
+  }
+}
+
+interface TlsOptions {
+  rejectUnauthorized: boolean;
+  ca?: string;
+  checkServerIdentity?: () => undefined;
+}
+
+/** TLS is verified unless the secret says otherwise; this machine's own loopback needs none. */
+function tls({ host, sslmode, ca }: Credentials): boolean | TlsOptions {
+  const loopback = ["localhost", "127.0.0.1", "::1"].includes(host);
+  const mode = sslmode ?? (loopback ? "disable" : "verify-full");
+  if (mode === "disable") return false;
+  if (mode === "require") return { rejectUnauthorized: false };
+  const trusted = ca ?? extraCertificates();
+  return {
+    rejectUnauthorized: true,
+    ...(trusted === undefined ? {} : { ca: trusted }),
+    ...(mode === "verify-ca" ? { checkServerIdentity: () => undefined } : {}),
+  };
+}
+
+/** Lambda's Node does not read NODE_EXTRA_CA_CERTS late enough to be set by a function: it is read here. */
+function extraCertificates(): string | undefined {
+  const file = process.env["NODE_EXTRA_CA_CERTS"];
+  return file === undefined ? undefined : readFileSync(file, "utf8");
+}

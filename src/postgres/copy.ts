@@ -1,0 +1,24 @@
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type pg from "pg";
+import { from, to } from "pg-copy-streams";
+import type { Connection } from "./connection.ts";
+
+/** Inside a transaction of `connection`, COPY goes by the same session: pg-promise has no COPY of its own. */
+const session = ({ db }: Connection): pg.Client => db.client as unknown as pg.Client;
+
+/** `COPY … TO STDOUT`, as it comes: each row ends with a newline. */
+export async function* copyOut(connection: Connection, sql: string): AsyncGenerator<Buffer> {
+  for await (const chunk of session(connection).query(to(sql))) yield chunk as Buffer;
+}
+
+/** `COPY … FROM STDIN`. @returns how many rows arrived */
+export async function copyIn(
+  connection: Connection,
+  sql: string,
+  text: Iterable<string>,
+): Promise<number> {
+  const copy = session(connection).query(from(sql));
+  await pipeline(Readable.from(text), copy);
+  return copy.rowCount;
+}

@@ -1,0 +1,34 @@
+import * as v from "valibot";
+
+/** The environment lacks something, or holds something that cannot be: says which variable and what is expected. */
+export class SettingsError extends Error {
+  override readonly name = "SettingsError";
+}
+
+const required = v.pipe(v.string(), v.nonEmpty());
+
+/** Every variable of the environment that this service reads, besides the AWS SDK's own. */
+const all = {
+  INGESTION_BUCKET: required,
+  PROCESSED_BUCKET: required,
+  /** Name or ARN of the secret that opens the source. */
+  SOURCE_SECRET: required,
+  /** Name or ARN of the secret that opens the warehouse. */
+  WAREHOUSE_SECRET: required,
+  PARQUET_CODEC: v.optional(v.picklist(["hyparquet", "parquets"]), "hyparquet"),
+};
+
+const shape = v.object(all);
+type Settings = v.InferOutput<typeof shape>;
+
+/** The settings that a function needs, by name.
+ *  @throws SettingsError naming the variable */
+export function getSettings<N extends keyof Settings>(...names: [N, ...N[]]): Pick<Settings, N> {
+  const parsed = v.safeParse(v.pick(shape, names), process.env);
+  if (parsed.success) return parsed.output as Settings;
+  const [issue] = parsed.issues;
+  throw new SettingsError(
+    `environment variable ${v.getDotPath(issue)}: expected ${issue.expected}, found ${issue.received}; ` +
+      "serverless.yml sets it for a deployed function",
+  );
+}

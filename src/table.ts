@@ -1,0 +1,138 @@
+import type { Column, Columns, Row } from "./columns.ts";
+
+/**
+ * How the changes of a source table are found.
+ *
+ * - `snapshot`: by the transaction that wrote the row. Misses nothing, needs SELECT alone and no column. One
+ *   sequential scan a run. Not for views and foreign tables, which have no `xmin`.
+ * - `timestamp`: rows whose `column` is at or past the newest value seen so far, less `lag` seconds.
+ *   **It can miss**: a change that leaves the column alone; a transaction that commits more than `lag` seconds
+ *   after it set the column; anything written while a clock is wrong. For sources too big to scan.
+ * - `full`: every row, each time. For small tables and views.
+ */
+export type ChangeDetection =
+  | { readonly by: "snapshot" }
+  | { readonly by: "timestamp"; readonly column: string; readonly lag: number }
+  | { readonly by: "full" };
+
+export const snapshot: ChangeDetection = { by: "snapshot" };
+/** @param lag seconds by which a change may show itself late; see {@link ChangeDetection} for what it can miss. */
+export const timestampOf = (column: string, { lag }: { lag: number }): ChangeDetection => ({
+  by: "timestamp",
+  column,
+  lag,
+});
+export const full: ChangeDetection = { by: "full" };
+
+/** A table of the operational database, as its readers need it: further columns may exist there. */
+export interface Source<C extends Columns = Columns> {
+  readonly name: string;
+  readonly schema: string;
+  readonly columns: C;
+  readonly changes: ChangeDetection;
+}
+
+/**
+ * Declares a source table. Its `key(…)` columns are its primary key.
+ * `changes` is {@link snapshot} and `schema` is `public` unless said otherwise.
+ */
+export const defineSource = <const C extends Columns>(
+  name: string,
+  columns: C,
+  { schema = "public", changes = snapshot }: { schema?: string; changes?: ChangeDetection } = {},
+): Source<C> => ({ name, schema, columns, changes });
+
+type RowOf<S extends Source> = S extends Source<infer C> ? Row<C> : never;
+type ColumnOf<S extends Source> = S extends Source ? keyof RowOf<S> & string : never;
+
+/** "The row of `source` whose key is in my column `by`." */
+export interface Lookup<S extends Source = Source, By extends string = string> {
+  readonly source: S;
+  readonly by: By;
+}
+
+export const lookup = <S extends Source, const By extends string>(
+  source: S,
+  by: By,
+): Lookup<S, By> => ({ source, by });
+
+/** A nullable foreign key finds a row or null; any other finds a row, or the driving row is quarantined. */
+type Found<R, L> =
+  L extends Lookup<infer S, infer By>
+    ? By extends keyof R
+      ? null extends R[By]
+        ? RowOf<S> | null
+        : RowOf<S>
+      : never
+    : never;
+
+type LookupsOf<S extends Source> = Readonly<Record<string, Lookup<Source, ColumnOf<S>>>>;
+
+/** One table of the star schema, as its module in `tables/` declares it. */
+export interface TableDefinition<S extends Source, L extends LookupsOf<S>, C extends Columns> {
+  readonly name: `${"dim" | "fact"}_${string}`;
+  /** Begins with the grain: "One row per …". */
+  readonly description: string;
+  /** What drives the table: a changed row here makes rows there. */
+  readonly source: S | readonly S[];
+  readonly lookups?: L;
+  readonly columns: C;
+  /** Raise it when only the formatter changed: the table is then read again from the start. */
+  readonly version?: number;
+  /** Pure: no clock, no network, no environment. One row, several, or none. Throws to quarantine the row. */
+  readonly format: (
+    row: RowOf<S>,
+    found: { [K in keyof L]: Found<RowOf<S>, L[K]> },
+  ) => Row<C> | readonly Row<C>[];
+}
+
+/** Gives a table module its types; returns its argument. */
+export const defineTable = <
+  S extends Source,
+  const C extends Columns,
+  const L extends LookupsOf<S> = Record<never, never>,
+>(
+  table: TableDefinition<S, L, C>,
+): TableDefinition<S, L, C> => table;
+
+/** A row of a source, as the lake holds it: its types are the declaration's, which the contract check has seen to. */
+export type SourceRow = Readonly<Record<string, unknown>>;
+
+/** What the stages see: a table with its types forgotten, checked by the registry. */
+export interface Table {
+  readonly name: string;
+  readonly description: string;
+  readonly sources: readonly Source[];
+  readonly lookups: Readonly<Record<string, Lookup>>;
+  readonly columns: Columns;
+  readonly version: number;
+  readonly format: (row: SourceRow, found: Readonly<Record<string, SourceRow | null>>) => unknown;
+}
+
+/** The names of the columns that `test` accepts, in declared order. */
+const namesOf = (columns: Columns, test: (column: Column) => boolean): string[] =>
+  Object.keys(columns).filter((name) => test(columns[name]!));
+
+/** The natural key, or a source's primary key: column names in declared order. */
+export const keyOf = ({ columns }: { readonly columns: Columns }): string[] =>
+  namesOf(columns, (column) => column.key);
+
+/** The columns that rows and files hold: all but a generated record id. */
+export const getColumnNames = ({ columns }: { readonly columns: Columns }): string[] =>
+  namesOf(columns, (column) => !column.generated);
+
+/** The record id's column, of a table that keeps versions; undefined for one that is merged by key. */
+export const recordIdOf = ({ columns }: { readonly columns: Columns }): string | undefined =>
+  namesOf(columns, (column) => column.generated === true)[0];
+
+/** The columns that refer to other star tables. */
+export const referencesOf = ({
+  columns,
+}: {
+  readonly columns: Columns;
+}): { column: string; table: string }[] =>
+  Object.entries(columns).flatMap(([column, { references }]) =>
+    references === undefined ? [] : [{ column, table: references }],
+  );
+
+export * from "./columns.ts";

@@ -1,0 +1,181 @@
+import { randomBytes } from "node:crypto";
+import { closureOf } from "../fingerprint.ts";
+import { getObjectPath, rejectedPath } from "../lake/keys.ts";
+import {
+  commitManifest,
+  readChained,
+  readProcessedManifest,
+  sha256,
+  type IngestionManifest,
+  type LakeObject,
+  type ProcessedManifest,
+} from "../lake/manifest.ts";
+import { jsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
+import { fileColumns } from "../parquet/schema.ts";
+import { keyOf, type Source, type SourceRow, type Table } from "../table.ts";
+import { StarRows, type Found } from "./star-rows.ts";
+
+export interface Buckets {
+  readonly ingestion: string;
+  readonly processed: string;
+}
+
+/** What a transformation did with one batch. */
+export interface TransformationSummary {
+  readonly batch: number;
+  /** `done already`: another invocation was first, and its objects stand. */
+  readonly outcome: "committed" | "done already";
+  /** Rows made, by star table. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Rows that did not fit, by star table. */
+  readonly rejected: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  /** Tables that this batch was read without, or for other lookups: the next ingestion fills them. */
+  readonly left: readonly string[];
+}
+
+/**
+ * Makes one batch's star rows. A pure function of the batch: run twice, it makes the same rows, and one run commits.
+ * @throws ManifestError, ObjectError where the batch is not what was committed: nothing of it is half-done
+ */
+export async function transform(
+  buckets: Buckets,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+  batch: number,
+  at: Date = new Date(),
+): Promise<TransformationSummary> {
+  const nothing = { batch, rows: {}, rejected: {}, bytes: 0, left: [] };
+  if (await readProcessedManifest(buckets.processed, batch))
+    return { outcome: "done already", ...nothing };
+  const { manifest, sha256: ingestion_sha256 } = await readChained(buckets.ingestion, batch);
+  const ready = tables.filter((table) => serves(manifest, table));
+  const made = await formatBatch(buckets.ingestion, manifest, ready);
+
+  const run = randomBytes(6).toString("hex");
+  const objects: LakeObject[] = [];
+  const rejected: LakeObject[] = [];
+  for (const [table, rows] of made) {
+    const put = async (
+      to: LakeObject[],
+      key: string,
+      count: number,
+      body: Buffer,
+      type: string,
+    ) => {
+      await writeFileToS3(buckets.processed, key, body, type);
+      to.push({ table: table.name, key, rows: count, bytes: body.length, sha256: sha256(body) });
+    };
+    if (rows.rows > 0)
+      await put(
+        objects,
+        getObjectPath(table.name, { at, batch, run }, "parquet"),
+        rows.rows,
+        await createParquetBuffer(table, rows, batch, codec),
+        "application/vnd.apache.parquet",
+      );
+    if (rows.rejected.length > 0)
+      await put(
+        rejected,
+        rejectedPath(table.name, { at, batch, run }, "json.gz"),
+        rows.rejected.length,
+        jsonLines(rows.rejected),
+        "application/gzip",
+      );
+  }
+  const processed: ProcessedManifest = {
+    batch,
+    run,
+    kind: manifest.kind,
+    previous_sha256: manifest.previous_sha256,
+    ingestion_sha256,
+    ingested_at: manifest.committed_at,
+    committed_at: new Date().toISOString(),
+    objects,
+    rejected,
+    rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
+  };
+  if (!(await commitManifest(buckets.processed, processed)))
+    return { outcome: "done already", ...nothing };
+  const byTable = (of: readonly LakeObject[]) =>
+    Object.fromEntries(of.map(({ table, rows }) => [table, rows]));
+  return {
+    batch,
+    outcome: "committed",
+    rows: byTable(objects),
+    rejected: byTable(rejected),
+    bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    left: tables.filter((table) => !ready.includes(table)).map(({ name }) => name),
+  };
+}
+
+/** A batch that was read without a table, or for other lookups than it has now, lacks rows that it would look up. */
+const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
+  fingerprints[table.name]?.split(".")[0] === closureOf(table);
+
+/** The rows of each of `tables` that the batch has driving rows for. */
+async function formatBatch(
+  bucket: string,
+  manifest: IngestionManifest,
+  tables: readonly Table[],
+): Promise<Map<Table, StarRows>> {
+  const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
+  const isDriven = (source: Source): boolean => (objectOf.get(source.name)?.driving_rows ?? 0) > 0;
+  const driven = tables.filter((table) => table.sources.some(isDriven));
+
+  const found = new Map<string, Map<string, SourceRow>>();
+  for (const { source } of driven.flatMap((table) => Object.values(table.lookups))) {
+    const object = objectOf.get(source.name);
+    if (!object || found.has(source.name)) continue;
+    const byKey = new Map<string, SourceRow>();
+    const key = keyOf(source)[0]!;
+    for await (const rows of readS3Json(bucket, object))
+      for (const row of rows) byKey.set(String(row[key]), row);
+    found.set(source.name, byKey);
+  }
+
+  const made = new Map(driven.map((table) => [table, new StarRows(table)]));
+  // In declared order, so that the same batch always makes the same rows.
+  const sources = new Map(driven.flatMap(({ sources }) => sources).map((s) => [s.name, s]));
+  for (const source of sources.values()) {
+    if (!isDriven(source)) continue;
+    const targets = driven.filter((table) =>
+      table.sources.some(({ name }) => name === source.name),
+    );
+    await formatSource(
+      bucket,
+      objectOf.get(source.name)!,
+      source,
+      targets.map((t) => made.get(t)!),
+      found,
+    );
+  }
+  return made;
+}
+
+async function formatSource(
+  bucket: string,
+  object: IngestionManifest["objects"][number],
+  source: Source,
+  targets: readonly StarRows[],
+  found: Found,
+): Promise<void> {
+  let left = object.driving_rows;
+  for await (const rows of readS3Json(bucket, object)) {
+    for (const row of rows.slice(0, left))
+      for (const target of targets) target.add(source, row, found);
+    left -= Math.min(left, rows.length);
+  }
+}
+
+/** One Parquet file of a table's rows, each with the number of its batch. */
+function createParquetBuffer(
+  table: Table,
+  { data, rows }: StarRows,
+  batch: number,
+  codec: ParquetCodec,
+): Promise<Buffer> {
+  const batches = Array.from({ length: rows }, () => BigInt(batch));
+  return codec.write(fileColumns(table.columns), [...data, batches]);
+}

@@ -1,0 +1,37 @@
+import { date, defineTable, integer, key, text } from "../src/table.ts";
+import { payment, purchase_order, sales_order } from "./sources.ts";
+
+const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const monthName = new Intl.DateTimeFormat("en-GB", { month: "long", timeZone: "UTC" });
+
+/** The calendar's facts about a day; nothing for a text that is no day: the fact's own row reports that one. */
+const dayOf = (date_id: string) => {
+  const at = new Date(`${date_id}T00:00:00Z`);
+  if (Number.isNaN(at.getTime()) || at.toISOString().slice(0, 10) !== date_id) return [];
+  const [year, month, day] = date_id.split("-").map(Number) as [number, number, number];
+  const day_of_week = at.getUTCDay() || 7;
+  const names = { day_name: DAYS[day_of_week - 1]!, month_name: monthName.format(at) };
+  return [{ date_id, year, month, day, day_of_week, ...names, quarter: Math.ceil(month / 3) }];
+};
+
+export default defineTable({
+  name: "dim_date",
+  description: "One row per day that any fact refers to.",
+  source: [sales_order, purchase_order, payment],
+  columns: {
+    date_id: key(date),
+    year: integer,
+    month: integer,
+    day: integer,
+    day_of_week: integer, // 1 = Monday … 7 = Sunday
+    day_name: text,
+    month_name: text,
+    quarter: integer,
+  },
+  format: (row) => {
+    const agreed =
+      "paid" in row ? [row.payment_date] : [row.agreed_delivery_date, row.agreed_payment_date];
+    const stamps = [row.created_at.slice(0, 10), row.last_updated.slice(0, 10)];
+    return [...new Set([...stamps, ...agreed])].flatMap(dayOf);
+  },
+});

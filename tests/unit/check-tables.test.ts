@@ -1,0 +1,218 @@
+import { expect } from "chai";
+import { checkTables, TableError } from "../../src/check-tables.ts";
+import {
+  date,
+  decimal,
+  defineSource,
+  integer,
+  key,
+  lookup,
+  nullable,
+  references,
+  serial,
+  text,
+  timestampOf,
+} from "../../src/table.ts";
+
+const staff = defineSource("staff", {
+  staff_id: key(integer),
+  department_id: integer,
+  hired: date,
+});
+const department = defineSource("department", { department_id: key(integer), name: text });
+const valid = {
+  name: "dim_staff",
+  description: "One row per member of staff.",
+  source: staff,
+  columns: { staff_id: key(integer) },
+  format: () => [],
+};
+const module = (...parts: object[]) => ({ default: Object.assign({}, valid, ...parts) as object });
+
+/** The message with which `modules` are refused. */
+function refusal(modules: Record<string, { default?: unknown }>): string {
+  try {
+    checkTables(modules);
+  } catch (error) {
+    expect(error).to.be.instanceOf(TableError);
+    return (error as Error).message;
+  }
+  throw new Error("the modules were accepted");
+}
+
+describe("checkTables", () => {
+  it("accepts a module and gives it with defaults filled in", () => {
+    const [table] = checkTables({ "dim_staff.ts": module() });
+    expect(table).to.deep.include({ name: "dim_staff", version: 1, lookups: {} });
+    expect(table!.sources.map((source) => source.name)).to.deep.equal(["staff"]);
+  });
+
+  it("leaves files without a default export alone, unless their name says that they are tables", () => {
+    expect(checkTables({ "dim_staff.ts": module(), "sources.ts": {} })).to.have.length(1);
+    expect(refusal({ "dim_staff.ts": {} })).to.equal(
+      "tables/dim_staff.ts: has no default export; expected export default defineTable({ … })",
+    );
+  });
+
+  it("gives tables after those that they refer to", () => {
+    const tables = checkTables({
+      "dim_a.ts": module({
+        name: "dim_a",
+        columns: { a_id: key(integer), b_id: references("dim_b", integer) },
+      }),
+      "dim_b.ts": module({ name: "dim_b", columns: { b_id: key(integer) } }),
+    });
+    expect(tables.map((table) => table.name)).to.deep.equal(["dim_b", "dim_a"]);
+  });
+
+  it("takes references to names that every object has for what they are: nothing", () => {
+    const columns = { staff_id: key(integer), x: references("toString", integer) };
+    expect(refusal({ "dim_staff.ts": module({ columns }) })).to.match(/refers to toString/);
+  });
+
+  const refused: [string, Record<string, { default?: unknown }>, RegExp][] = [
+    ["no module at all", {}, /^no table module|no table module/],
+    ["a number", { "dim_staff.ts": { default: 7 } }, /dim_staff\.ts: default export: .*found 7/],
+    [
+      "no format",
+      { "dim_staff.ts": module({ format: 1 }) },
+      /dim_staff\.ts: format: .*Function.*1/,
+    ],
+    [
+      "no grain",
+      { "dim_staff.ts": module({ description: "Staff" }) },
+      /description: expected the grain/,
+    ],
+    [
+      "a wrong prefix",
+      { "dim_staff.ts": module({ name: "staff" }) },
+      /name: expected dim_… or fact_…/,
+    ],
+    [
+      "a name that is not the file's",
+      { "dim_other.ts": module() },
+      /dim_other\.ts: name: expected dim_other, the file's name, found dim_staff/,
+    ],
+    [
+      "no columns' key",
+      { "dim_staff.ts": module({ columns: { staff_id: integer } }) },
+      /columns: none is marked key/,
+    ],
+    [
+      "a nullable key",
+      { "dim_staff.ts": module({ columns: { staff_id: nullable(key(integer)) } }) },
+      /columns\.staff_id: a key column cannot be nullable/,
+    ],
+    [
+      "a record id as key",
+      { "dim_staff.ts": module({ columns: { id: { ...serial, key: true } } }) },
+      /columns\.id: a record id cannot be the natural key/,
+    ],
+    [
+      "two record ids",
+      { "dim_staff.ts": module({ columns: { a: serial, b: serial, staff_id: key(integer) } }) },
+      /columns\.b: a table has at most one record id/,
+    ],
+    [
+      "an unknown type",
+      { "dim_staff.ts": module({ columns: { staff_id: { ...key(integer), type: "int" } } }) },
+      /columns\.staff_id\.type: .*int/,
+    ],
+    [
+      "an impossible decimal",
+      { "dim_staff.ts": module({ columns: { staff_id: key(integer), n: decimal(2, 3) } }) },
+      /columns.*decimal\(2, ?3\)/,
+    ],
+    [
+      "the batch's own column",
+      { "dim_staff.ts": module({ columns: { staff_id: key(integer), _batch: integer } }) },
+      /_batch/,
+    ],
+    ["no source", { "dim_staff.ts": module({ source: [] }) }, /source: expected a source/],
+    [
+      "a source without key",
+      { "dim_staff.ts": module({ source: defineSource("staff", { a: integer }) }) },
+      /source staff: no column is marked key/,
+    ],
+    [
+      "changes by a column that is no timestamp",
+      {
+        "dim_staff.ts": module({
+          source: defineSource(
+            "staff",
+            { a: key(integer), b: text },
+            { changes: timestampOf("b", { lag: 60 }) },
+          ),
+        }),
+      },
+      /source staff: changes by b: expected a timestamp column, found text/,
+    ],
+    [
+      "a lookup by a column that is not there",
+      { "dim_staff.ts": module({ lookups: { d: lookup(department, "dept") } }) },
+      /lookups\.d: source staff has no column dept; it has staff_id, department_id, hired/,
+    ],
+    [
+      "a lookup by a column of another type",
+      { "dim_staff.ts": module({ lookups: { d: lookup(department, "hired") } }) },
+      /lookups\.d: staff\.hired is date, department\.department_id is integer/,
+    ],
+    [
+      "a reference to no table",
+      {
+        "dim_staff.ts": module({
+          columns: { staff_id: key(integer), d: references("dim_day", date) },
+        }),
+      },
+      /columns\.d: refers to dim_day, which is no table; there are dim_staff/,
+    ],
+    [
+      "a reference of another type",
+      {
+        "dim_staff.ts": module({ columns: { staff_id: key(integer) } }),
+        "fact_x.ts": module({
+          name: "fact_x",
+          columns: { x: key(integer), s: references("dim_staff", text) },
+        }),
+      },
+      /fact_x\.ts: columns\.s: is text; dim_staff\.staff_id is integer/,
+    ],
+    [
+      "a reference to a table of versions",
+      {
+        "fact_a.ts": module({ name: "fact_a", columns: { id: serial, a: key(integer) } }),
+        "fact_b.ts": module({
+          name: "fact_b",
+          columns: { b: key(integer), a: references("fact_a", integer) },
+        }),
+      },
+      /columns\.a: refers to fact_a, which is not merged by one key column/,
+    ],
+    [
+      "a circle",
+      {
+        "dim_a.ts": module({
+          name: "dim_a",
+          columns: { a: key(integer), b: references("dim_b", integer) },
+        }),
+        "dim_b.ts": module({
+          name: "dim_b",
+          columns: { b: key(integer), a: references("dim_a", integer) },
+        }),
+      },
+      /references go in a circle: dim_a → dim_b → dim_a/,
+    ],
+    [
+      "one source declared in two ways",
+      {
+        "dim_a.ts": module({ name: "dim_a", columns: { a: key(integer) } }),
+        "dim_staff.ts": module({ source: defineSource("staff", { staff_id: key(integer) }) }),
+      },
+      /source staff: is declared differently in tables\/dim_a\.ts/,
+    ],
+  ];
+  for (const [what, modules, message] of refused)
+    it(`refuses ${what}`, () => {
+      expect(refusal(modules)).to.match(message);
+    });
+});

@@ -1,0 +1,162 @@
+import sinon from "sinon";
+import { expect } from "../support/chai.ts";
+import { answer, parseEvent } from "../../src/handlers/event.ts";
+
+const s3 = (bucket: string, key: string) => ({
+  eventSource: "aws:s3",
+  s3: { bucket: { name: bucket }, object: { key } },
+});
+const sqs = (messageId: string, body: unknown) => ({
+  messageId,
+  body: typeof body === "string" ? body : JSON.stringify(body),
+  eventSource: "aws:sqs",
+});
+const manifest = "_batches/0000000042.json";
+
+describe("parseEvent", () => {
+  const cases: [string, unknown, object[]][] = [
+    ["an S3 event", { Records: [s3("lake", manifest)] }, [{ reason: { batch: 42 } }]],
+    [
+      "several S3 records",
+      { Records: [s3("lake", manifest), s3("lake", "_batches/0000000043.json")] },
+      [{ reason: { batch: 42 } }, { reason: { batch: 43 } }],
+    ],
+    [
+      "an S3 event in an SQS message",
+      { Records: [sqs("m1", { Records: [s3("lake", manifest)] })] },
+      [{ id: "m1", reason: { batch: 42 } }],
+    ],
+    [
+      "a message with two S3 records",
+      {
+        Records: [
+          sqs("m1", { Records: [s3("lake", manifest), s3("lake", "_batches/0000000043.json")] }),
+        ],
+      },
+      [
+        { id: "m1", reason: { batch: 42 } },
+        { id: "m1", reason: { batch: 43 } },
+      ],
+    ],
+    [
+      "a key whose slashes are encoded too",
+      { Records: [s3("lake", "_batches%2F0000000042.json")] },
+      [{ reason: { batch: 42 } }],
+    ],
+    [
+      "a bare s3:TestEvent",
+      { Service: "Amazon S3", Event: "s3:TestEvent", Bucket: "lake" },
+      [{ reason: { ignored: "s3:TestEvent" } }],
+    ],
+    [
+      "a wrapped s3:TestEvent",
+      { Records: [sqs("m1", { Event: "s3:TestEvent" })] },
+      [{ id: "m1", reason: { ignored: "s3:TestEvent" } }],
+    ],
+    [
+      "the schedule",
+      { source: "aws.events", "detail-type": "Scheduled Event", detail: {} },
+      [{ reason: { tick: true } }],
+    ],
+    ["nothing at all", undefined, [{ reason: { tick: true } }]],
+    ["no records", { Records: [] }, []],
+    ["a message without records", { Records: [sqs("m1", { Records: [] })] }, []],
+    [
+      "a key that is no manifest",
+      { Records: [s3("lake", "staff/2026/11/22/a+b%C3%A9.json.gz")] },
+      [{ reason: { ignored: "staff/2026/11/22/a bé.json.gz is no manifest" } }],
+    ],
+    [
+      "a key with ../",
+      { Records: [s3("lake", "../_batches/0000000042.json")] },
+      [{ reason: { ignored: "../_batches/0000000042.json is no manifest" } }],
+    ],
+    [
+      "batch 0",
+      { Records: [s3("lake", "_batches/0000000000.json")] },
+      [{ reason: { ignored: "_batches/0000000000.json is no manifest" } }],
+    ],
+    [
+      "another bucket's",
+      { Records: [s3("other", manifest)] },
+      [
+        {
+          reason: {
+            refused: `an event of bucket other (key ${manifest}); this function waits for lake alone`,
+          },
+        },
+      ],
+    ],
+    [
+      "a key that is not encoded",
+      { Records: [s3("lake", "%E0%A4%A")] },
+      [{ reason: { refused: "a key that is not URL-encoded: %E0%A4%A" } }],
+    ],
+    [
+      "a record of something else",
+      { Records: [{ Sns: {} }] },
+      [{ reason: { refused: `a record that is neither S3's nor SQS's: {"Sns":{}}` } }],
+    ],
+    [
+      "a record that is null",
+      { Records: [null] },
+      [{ reason: { refused: "a record that is null" } }],
+    ],
+  ];
+  for (const [what, event, wakes] of cases)
+    it(`understands ${what}`, () => {
+      expect(parseEvent(event, "lake")).to.deep.equal(wakes);
+    });
+
+  it("refuses a message that is not JSON, under its id", () => {
+    const [wake] = parseEvent({ Records: [sqs("m1", "{")] }, "lake");
+    expect(wake!.id).to.equal("m1");
+    expect(wake!.reason)
+      .to.have.property("refused")
+      .that.matches(/message m1 is not JSON/);
+  });
+});
+
+describe("answer", () => {
+  const log = { ignored: sinon.spy(), failed: sinon.spy() };
+  beforeEach(() => sinon.resetHistory());
+
+  it("reports the messages that failed, each once, and does the others", async () => {
+    const work = sinon.stub().resolves();
+    work.withArgs({ batch: 42 }).rejects(new Error("no"));
+    const event = {
+      Records: [
+        sqs("m1", { Records: [s3("lake", manifest)] }),
+        sqs("m2", { Records: [s3("lake", "_batches/0000000043.json")] }),
+        sqs("m3", { Records: [s3("other", manifest), s3("other", manifest)] }),
+      ],
+    };
+    expect(await answer(event, "lake", work, log)).to.deep.equal({
+      batchItemFailures: [{ itemIdentifier: "m1" }, { itemIdentifier: "m3" }],
+    });
+    expect(work.args.flat()).to.deep.equal([{ batch: 42 }, { batch: 43 }]);
+    expect(log.failed.callCount).to.equal(3);
+  });
+
+  it("throws what failed outside a queue, once all records were tried", async () => {
+    const work = sinon.stub().resolves();
+    work.withArgs({ batch: 42 }).rejects(new Error("no"));
+    const event = { Records: [s3("lake", manifest), s3("lake", "_batches/0000000043.json")] };
+    await expect(answer(event, "lake", work, log)).to.be.rejectedWith("no");
+    expect(work.callCount).to.equal(2);
+  });
+
+  it("throws several failures as one that names them all", async () => {
+    const work = sinon.stub();
+    work.onFirstCall().rejects(new Error("one")).onSecondCall().rejects(new Error("two"));
+    const event = { Records: [s3("lake", manifest), s3("lake", manifest)] };
+    await expect(answer(event, "lake", work, log)).to.be.rejectedWith(AggregateError, "one; two");
+  });
+
+  it("logs what it leaves alone, and does no work for it", async () => {
+    const work = sinon.stub().resolves();
+    await answer({ Event: "s3:TestEvent" }, "lake", work, log);
+    expect(log.ignored.args).to.deep.equal([["s3:TestEvent"]]);
+    expect(work.called).to.equal(false);
+  });
+});
