@@ -27,8 +27,10 @@ export function getSettings<N extends keyof Settings>(...names: [N, ...N[]]): Pi
   const parsed = v.safeParse(v.pick(shape, names), process.env);
   if (parsed.success) return parsed.output as Settings;
   const [issue] = parsed.issues;
+  const name = v.getDotPath(issue)!;
+  const expected = issue.type === "picklist" ? issue.expected : "a value";
+  const found = JSON.stringify(process.env[name]) ?? "none";
   throw new SettingsError(
-    `environment variable ${v.getDotPath(issue)}: expected ${issue.expected}, found ${issue.received}; ` +
-      "serverless.yml sets it for a deployed function",
+    `environment variable ${name}: expected ${expected}, found ${found}; serverless.yml sets it for a deployed function`,
   );
 }

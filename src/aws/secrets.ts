@@ -6,20 +6,25 @@ export class SecretError extends Error {
   override readonly name = "SecretError";
 }
 
+// For what is empty the driver would take another: the environment's, or the user's own database.
+const filled = v.pipe(v.string(), v.nonEmpty());
+
 const shape = v.pipe(
   v.object({
-    host: v.pipe(v.string(), v.nonEmpty()),
+    host: filled,
     port: v.pipe(
       v.optional(v.union([v.number(), v.string()]), 5432),
       v.transform(Number),
       v.integer(),
+      v.minValue(1),
+      v.maxValue(65_535),
     ),
-    user: v.optional(v.string()),
-    username: v.optional(v.string()),
+    user: v.optional(filled),
+    username: v.optional(filled),
     password: v.string(),
-    database: v.optional(v.string()),
-    dbname: v.optional(v.string()),
-    schema: v.optional(v.string(), "public"),
+    database: v.optional(filled),
+    dbname: v.optional(filled),
+    schema: v.optional(filled, "public"),
     sslmode: v.optional(v.picklist(["disable", "require", "verify-ca", "verify-full"])),
     ca: v.optional(v.string()),
   }),

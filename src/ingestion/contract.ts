@@ -52,6 +52,10 @@ export function checkContract(
         `${source.name} is a ${table.kind === "v" ? "view" : "foreign table"} and has no xmin: ` +
           "declare its changes as full, or as timestampOf(column, { lag })",
       );
+    if (table.rowSecurity)
+      problems.push(
+        `${source.name}: row level security would hide rows from this user: ALTER ROLE … BYPASSRLS`,
+      );
     const found = new Map(table.columns.map((column) => [column.name, column]));
     for (const [name, declared] of Object.entries(source.columns)) {
       const column = found.get(name);
@@ -62,6 +66,16 @@ export function checkContract(
       else if (!column.selectable) problems.push(`${where}: this user may not SELECT it`);
       found.delete(name);
     }
+    // Without the right to any column the columns have said so already.
+    if (
+      source.changes.by === "snapshot" &&
+      table.xminSelectable === false &&
+      table.columns.some((column) => column.selectable)
+    )
+      problems.push(
+        `${source.name}.xmin: this user may not SELECT it, and changes are found by it: ` +
+          "grant SELECT on the table, or on xmin too",
+      );
     for (const column of found.values()) undeclared.push(`${source.name}.${column.name}`);
   }
   if (problems.length > 0) throw new ContractError(problems);

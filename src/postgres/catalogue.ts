@@ -23,6 +23,10 @@ export interface CatalogueTable {
   readonly name: string;
   /** `r` table, `p` partitioned, `v` view, `m` materialised view, `f` foreign table. */
   readonly kind: "r" | "p" | "v" | "m" | "f";
+  /** Whether this user may read xmin, which a grant of columns leaves out; null where there is none. */
+  readonly xminSelectable: boolean | null;
+  /** True where row level security would hide rows from this user. */
+  readonly rowSecurity: boolean;
   readonly columns: readonly CatalogueColumn[];
   /** The column lists of its unique indexes, the primary key's among them. */
   readonly unique: readonly (readonly string[])[];
@@ -34,7 +38,10 @@ export async function readCatalogue(
   tables: readonly { readonly schema: string; readonly name: string }[],
 ): Promise<ReadonlyMap<string, CatalogueTable>> {
   const found = await db.any<CatalogueTable>(
-    `select n.nspname as schema, c.relname as name, c.relkind as kind, coalesce(cols.list, '[]') as columns,
+    `select n.nspname as schema, c.relname as name, c.relkind as kind,
+            has_column_privilege(c.oid, -2::int2, 'select') as "xminSelectable",
+            row_security_active(c.oid) as "rowSecurity",
+            coalesce(cols.list, '[]') as columns,
             coalesce(uniq.list, '[]') as "unique"
        from unnest($1::text[], $2::text[]) as wanted(schema, name)
        join pg_catalog.pg_namespace n on n.nspname = wanted.schema

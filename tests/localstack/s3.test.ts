@@ -1,7 +1,7 @@
 import { startAws, type AwsServer } from "../../localstack/aws/server.ts";
 import { s3Contract } from "../contracts/s3.ts";
 
-describe("the embedded S3", () => {
+describe("the local AWS", () => {
   let aws: AwsServer;
   before(async () => {
     aws = await startAws();

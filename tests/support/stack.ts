@@ -18,18 +18,20 @@ export interface FreshDatabases extends Pipeline {
 
 const template = "template_totesys";
 
-let starting: Promise<Stack> | undefined;
-let count = 0;
+// Mocha may load one file with require() and another with import(): this module is then there twice, the stack is not.
+const shared: { starting?: Promise<Stack> | undefined; count: number } = ((
+  globalThis as { [key: symbol]: typeof shared | undefined }
+)[Symbol.for("totes.stack")] ??= { count: 0 });
 
 /** The stack of this test process. The first call starts it (1 to 2 s); `hooks.ts` stops it after the last test. */
 export function getStack(): Promise<Stack> {
-  return (starting ??= start());
+  return (shared.starting ??= start());
 }
 
 /** Stops the stack, if there is one. */
 export async function stopStack(): Promise<void> {
-  const stack = await starting;
-  starting = undefined;
+  const stack = await shared.starting;
+  shared.starting = undefined;
   await stack?.stop();
 }
 
@@ -37,7 +39,7 @@ export async function stopStack(): Promise<void> {
 export async function freshDatabases(): Promise<FreshDatabases> {
   const stack = await getStack();
   const { postgres } = stack;
-  const number = ++count;
+  const number = ++shared.count;
   const source = `source_${number}`;
   const warehouse = `warehouse_${number}`;
   const [pipeline] = await Promise.all([

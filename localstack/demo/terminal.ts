@@ -1,0 +1,189 @@
+import cliProgress from "cli-progress";
+import Table from "cli-table3";
+import ora, { type Ora } from "ora";
+import { createColors } from "picocolors";
+
+/** Where the text goes: a terminal, a pipe, a file. */
+export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+
+const WIDTH = 80;
+/** Between a field's name and its text. */
+const INDENT = 14;
+
+/** Text for a person, 80 columns wide; with colours and motion on a terminal alone, and not where NO_COLOR is set. */
+export class Terminal {
+  readonly #output: Output;
+  readonly #isLively: boolean;
+  readonly #colours: ReturnType<typeof createColors>;
+  #isSilent = false;
+  #moving: { stop(): unknown } | undefined;
+
+  constructor(output: Output) {
+    this.#output = output;
+    const { NO_COLOR, TERM } = process.env;
+    this.#isLively = output.isTTY === true && !NO_COLOR && TERM !== "dumb";
+    this.#colours = createColors(this.#isLively);
+  }
+
+  /** A line as it is, or an empty one. */
+  line(text = ""): void {
+    if (!this.#isSilent) this.#output.write(`${text}\n`);
+  }
+
+  /** A heading, after an empty line. */
+  heading(text: string): void {
+    this.line();
+    this.line(this.#colours.bold(text));
+  }
+
+  /** A name and what there is to say about it, wrapped. */
+  field(name: string, text: string): void {
+    const [first = "", ...rest] = wrap(text, WIDTH - INDENT);
+    this.line(`  ${this.#colours.cyan(name.padEnd(INDENT - 2))}${first}`);
+    for (const line of rest) this.line(" ".repeat(INDENT) + line);
+  }
+
+  /** A paragraph, wrapped. */
+  paragraph(text: string): void {
+    for (const line of wrap(text, WIDTH - 2)) this.line(`  ${line}`);
+  }
+
+  /** A paragraph that nobody may overlook. */
+  alarm(text: string): void {
+    for (const line of wrap(text, WIDTH - 2)) this.line(`  ${this.#colours.red(line)}`);
+  }
+
+  /** Rows under a head; the first column to the left, the others to the right. */
+  table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+    const table = new Table({
+      head: [...head],
+      colAligns: head.map((_, column) => (column === 0 ? "left" : "right")),
+      chars: Object.fromEntries(BORDERS.map((name) => [name, name === "middle" ? "   " : ""])),
+      style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+    });
+    table.push(...rows.map((row) => [...row]));
+    const [first = "", ...lines] = table.toString().split("\n");
+    this.line(`  ${this.#colours.dim(first)}`);
+    for (const line of lines) this.line(`  ${line.trimEnd()}`);
+  }
+
+  /** Text of several lines, as it is but for an indent. */
+  block(text: string): void {
+    for (const line of text.split("\n")) this.line(`  ${line}`);
+  }
+
+  /** Shows that something is under way while `work` runs; `work` may say what it is at. */
+  async working<T>(text: string, work: (now: (text: string) => void) => Promise<T>): Promise<T> {
+    if (!this.#isLively || this.#isSilent) return work(() => undefined);
+    const spinner: Ora = ora({
+      text,
+      indent: 2,
+      stream: process.stdout,
+      // Ctrl-C must stay a signal.
+      discardStdin: false,
+    }).start();
+    return this.#while(spinner, () => work((now) => void (spinner.text = now)));
+  }
+
+  /** A bar that fills as `work` tells how many of `total` are done; without motion, a line every few seconds. */
+  async progress<T>(
+    total: number,
+    noun: string,
+    work: (done: (count: number) => void) => Promise<T>,
+  ): Promise<T> {
+    if (!this.#isLively || this.#isSilent) {
+      let said = performance.now();
+      return work((count) => {
+        if (performance.now() - said < 5_000) return;
+        said = performance.now();
+        this.line(`  ${whole(count)} of ${whole(total)} ${noun}`);
+      });
+    }
+    const bar = new cliProgress.SingleBar({
+      format: `  {bar} {value} of {total} ${noun}`,
+      formatValue: (value, _options, type) => (type === "percentage" ? `${value}` : whole(value)),
+      barsize: 30,
+      barCompleteChar: "█",
+      barIncompleteChar: "░",
+      hideCursor: true,
+      clearOnComplete: true,
+      // Its way out of a signal would be the only one.
+      gracefulExit: false,
+      stream: process.stdout,
+    });
+    bar.start(total, 0);
+    return this.#while(bar, () => work((count) => bar.update(count)));
+  }
+
+  /** Says nothing more: what follows is of no interest to anybody. */
+  silence(): void {
+    this.calm();
+    this.#isSilent = true;
+  }
+
+  /** Ends what moves, so that the next line stands alone. */
+  calm(): void {
+    this.#moving?.stop();
+    this.#moving = undefined;
+  }
+
+  async #while<T>(moving: { stop(): unknown }, work: () => Promise<T>): Promise<T> {
+    this.#moving = moving;
+    try {
+      return await work();
+    } finally {
+      this.calm();
+    }
+  }
+}
+
+const BORDERS = [
+  "top",
+  "top-mid",
+  "top-left",
+  "top-right",
+  "bottom",
+  "bottom-mid",
+  "bottom-left",
+  "bottom-right",
+  "left",
+  "left-mid",
+  "mid",
+  "mid-mid",
+  "right",
+  "right-mid",
+  "middle",
+] as const;
+
+/** Lines of at most `width` characters, broken at blanks; a longer word has a line of its own. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width)
+      lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+/** `1,234`. */
+export const whole = (count: number): string => count.toLocaleString("en-GB");
+
+/** `1 row`, `1,234 rows`. */
+export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
+  `${whole(count)} ${count === 1 ? noun : plural}`;
+
+/** `a`, `a and b`, `a, b and c`. */
+export const listed = (items: readonly string[]): string =>
+  [items.slice(0, -1).join(", "), ...items.slice(-1)].filter((part) => part !== "").join(" and ");
+
+/** `512 B`, `3.4 kB`, `1.2 MB`. */
+export function size(bytes: number): string {
+  if (bytes < 1000) return `${bytes} B`;
+  const [amount, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
+  return `${amount.toFixed(1)} ${unit}`;
+}
+
+/** `0.42 s`, of milliseconds. */
+export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;

@@ -1,0 +1,312 @@
+import {
+  CreateBucketCommand,
+  PutBucketNotificationConfigurationCommand,
+  PutBucketVersioningCommand,
+  S3Client,
+  S3ServiceException,
+} from "@aws-sdk/client-s3";
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  ResourceExistsException,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { readFile } from "node:fs/promises";
+import pg from "pg";
+import { startAws, type AwsServer } from "./aws/server.ts";
+import { Queue, type QueueHandler, type QueueOptions } from "./events.ts";
+import { startPostgres, type Postgres } from "./postgres.ts";
+
+/** How the stack is set up. All of it may be left out. */
+export interface StackOptions {
+  /** Of S3 and Secrets Manager; 0 = any free one, LocalStack's is 4566. */
+  readonly port?: number;
+  /** Where objects and secrets are kept, and found again; the databases are new each time. A temporary one where undefined. */
+  readonly folder?: string | undefined;
+  /** The source's name and the warehouse's. */
+  readonly databases?: readonly [source: string, warehouse: string];
+  /** PostgreSQL's; a free one where undefined. */
+  readonly postgresPort?: number | undefined;
+  /** Says nothing on the way. */
+  readonly quiet?: boolean;
+  /** Stops the stack and ends the process on SIGINT, SIGTERM, SIGHUP and uncaught exceptions. */
+  readonly handleSignals?: boolean;
+  readonly queue?: Pick<QueueOptions, "visibilityDelayMs" | "maxReceiveCount">;
+}
+
+/** What the functions, the SDKs and the command line take from the environment to work on the stack. */
+export interface StackEnv {
+  readonly INGESTION_BUCKET: string;
+  readonly PROCESSED_BUCKET: string;
+  readonly SOURCE_SECRET: string;
+  readonly WAREHOUSE_SECRET: string;
+  readonly AWS_ENDPOINT_URL: string;
+  readonly AWS_REGION: string;
+  readonly AWS_ACCESS_KEY_ID: string;
+  readonly AWS_SECRET_ACCESS_KEY: string;
+}
+
+/** Names of one pipeline: two databases, two buckets, two secrets, two queues. */
+export interface PipelineNames {
+  readonly source: string;
+  readonly warehouse: string;
+  readonly ingestionBucket: string;
+  readonly processedBucket: string;
+  readonly sourceSecret: string;
+  readonly warehouseSecret: string;
+  readonly transformationQueue: string;
+  readonly loadingQueue: string;
+}
+
+/** One pipeline's places, ready for its functions. */
+export interface Pipeline {
+  readonly env: StackEnv;
+  readonly queues: { readonly transformation: Queue; readonly loading: Queue };
+  /** Sends the queues' messages to these from now on. */
+  connectFunctions(handlers: {
+    readonly transformation: QueueHandler;
+    readonly loading: QueueHandler;
+  }): void;
+}
+
+/** A running stack: PostgreSQL, S3, Secrets Manager, and the pipeline of stage `local` on them. */
+export interface Stack extends Pipeline {
+  readonly postgres: Postgres;
+  readonly aws: AwsServer;
+  /** Makes the buckets, secrets, queues and notifications of one more pipeline, on databases that exist. */
+  addPipeline(names: PipelineNames): Promise<Pipeline>;
+  /** Has something stopped before all that was started before it. */
+  defer(name: string, stop: () => unknown): void;
+  /** Stops everything, last in first out. Later calls wait for the first. Throws what failed, after trying all. */
+  stop(): Promise<void>;
+}
+
+const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+
+/** Longest that stopping waits for handlers that are at work, in milliseconds. */
+const patienceMs = 5_000;
+
+/**
+ * Starts everything that stands in for AWS and the databases on one machine (1 to 2 s), with the shop's schema in the
+ * source database.
+ * @throws PostgresError; Error with code EADDRINUSE where something listens on the port already
+ */
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
+  const [source, warehouse] = options.databases ?? ["totesys", "warehouse"];
+  const say = (line: string): void => {
+    if (!options.quiet) console.log(line);
+  };
+  const stops: { readonly name: string; readonly stop: () => unknown }[] = [];
+  const defer: Stack["defer"] = (name, stop) => void stops.push({ name, stop });
+  let stopping: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopping ??= stopAll(stops, say));
+  if (options.handleSignals) defer("signals", handleSignals(stop, say));
+
+  try {
+    const aws = await startAws({ port: options.port ?? 0, folder: options.folder });
+    defer("S3 and Secrets Manager", () => aws.stop());
+    say(`S3 and Secrets Manager on ${aws.endpoint}`);
+
+    const databases = [source, warehouse];
+    const postgres = await startPostgres({ databases, port: options.postgresPort });
+    defer("PostgreSQL", () => postgres.stop());
+    say(`PostgreSQL on ${postgres.host}:${postgres.port}, databases ${databases.join(" and ")}`);
+    await applySchema(postgres, source);
+
+    const queues = new Map<string, Queue>();
+    aws.onEvent(({ arn }, event) => queues.get(arn)?.send(JSON.stringify(event)));
+    const addPipeline = async (names: PipelineNames): Promise<Pipeline> => {
+      const queue = (name: string): Queue => {
+        const { region, account } = aws;
+        const added = new Queue(name, { region, account, ...options.queue });
+        queues.set(added.arn, added);
+        defer(`queue ${name}`, () => stopQueue(added, queues));
+        return added;
+      };
+      const transformation = queue(names.transformationQueue);
+      const loading = queue(names.loadingQueue);
+      await provision(aws, postgres, names, { transformation, loading });
+      return {
+        env: environment(aws, names),
+        queues: { transformation, loading },
+        connectFunctions(handlers) {
+          transformation.connect(handlers.transformation);
+          loading.connect(handlers.loading);
+        },
+      };
+    };
+    const pipeline = await addPipeline({
+      source,
+      warehouse,
+      ingestionBucket: "totes-ingestion-local",
+      processedBucket: "totes-processed-local",
+      sourceSecret: "totes/local/source",
+      warehouseSecret: "totes/local/warehouse",
+      transformationQueue: "transformation",
+      loadingQueue: "loading",
+    });
+    return { ...pipeline, postgres, aws, addPipeline, defer, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Gives a database the shop's schema, without rows. */
+export async function applySchema(postgres: Postgres, database: string): Promise<void> {
+  const schema = await readFile(new URL("totesys/schema.sql", import.meta.url), "utf8");
+  const { host, port, user, password } = postgres;
+  const client = new pg.Client({ host, port, user, password, database });
+  await client.connect();
+  try {
+    await client.query(schema);
+  } finally {
+    await client.end();
+  }
+}
+
+function environment(aws: AwsServer, names: PipelineNames): StackEnv {
+  return {
+    INGESTION_BUCKET: names.ingestionBucket,
+    PROCESSED_BUCKET: names.processedBucket,
+    SOURCE_SECRET: names.sourceSecret,
+    WAREHOUSE_SECRET: names.warehouseSecret,
+    AWS_ENDPOINT_URL: aws.endpoint,
+    AWS_REGION: aws.region,
+    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+  };
+}
+
+/** Through the SDKs, as anybody would: what they make here they make on AWS. */
+async function provision(
+  { endpoint, region }: AwsServer,
+  postgres: Postgres,
+  names: PipelineNames,
+  queues: Pipeline["queues"],
+): Promise<void> {
+  const client = { endpoint, region, credentials };
+  const s3 = new S3Client({ ...client, forcePathStyle: true });
+  const secrets = new SecretsManagerClient(client);
+  try {
+    await Promise.all([
+      provisionBucket(s3, names.ingestionBucket, queues.transformation),
+      provisionBucket(s3, names.processedBucket, queues.loading),
+      provisionSecret(secrets, names.sourceSecret, postgres, names.source),
+      provisionSecret(secrets, names.warehouseSecret, postgres, names.warehouse),
+    ]);
+  } finally {
+    s3.destroy();
+    secrets.destroy();
+  }
+}
+
+async function provisionBucket(s3: S3Client, bucket: string, queue: Queue): Promise<void> {
+  try {
+    await s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  } catch (error) {
+    // In a folder that was used before.
+    const exists = error instanceof S3ServiceException && error.name === "BucketAlreadyOwnedByYou";
+    if (!exists) throw error;
+  }
+  const Status = "Enabled";
+  await s3.send(
+    new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status } }),
+  );
+  await s3.send(
+    new PutBucketNotificationConfigurationCommand({
+      Bucket: bucket,
+      // No test event: the queues begin empty.
+      SkipDestinationValidation: true,
+      NotificationConfiguration: {
+        QueueConfigurations: [
+          {
+            Id: "manifests",
+            QueueArn: queue.arn,
+            Events: ["s3:ObjectCreated:*"],
+            Filter: {
+              Key: {
+                FilterRules: [
+                  { Name: "prefix", Value: "_batches/" },
+                  { Name: "suffix", Value: ".json" },
+                ],
+              },
+            },
+          },
+        ],
+      },
+    }),
+  );
+}
+
+async function provisionSecret(
+  secrets: SecretsManagerClient,
+  name: string,
+  { host, port, user, password }: Postgres,
+  database: string,
+): Promise<void> {
+  const SecretString = JSON.stringify({ host, port, user, password, database });
+  try {
+    await secrets.send(new CreateSecretCommand({ Name: name, SecretString }));
+  } catch (error) {
+    if (!(error instanceof ResourceExistsException)) throw error;
+    await secrets.send(new PutSecretValueCommand({ SecretId: name, SecretString }));
+  }
+}
+
+async function stopQueue(queue: Queue, queues: Map<string, Queue>): Promise<void> {
+  queues.delete(queue.arn);
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, patienceMs)));
+  await Promise.race([queue.stop(), patience]);
+  clearTimeout(timer);
+}
+
+async function stopAll(
+  stops: readonly { readonly name: string; readonly stop: () => unknown }[],
+  say: (line: string) => void,
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { name, stop } of stops.toReversed()) {
+    try {
+      await stop();
+    } catch (error) {
+      failures.push(new Error(`${name} did not stop`, { cause: error }));
+    }
+  }
+  say("Stopped");
+  if (failures.length > 0) throw new AggregateError(failures, "Not everything stopped");
+}
+
+/** Every way out goes through `stop`. A second signal does not wait for it; the watchdogs then tidy up alone. */
+function handleSignals(stop: () => Promise<void>, say: (line: string) => void): () => void {
+  let exitCode: number | undefined;
+  const leave = async (code: number): Promise<void> => {
+    exitCode = code;
+    try {
+      await stop();
+    } catch (error) {
+      console.error(error);
+    }
+    process.exit(exitCode);
+  };
+  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (exitCode !== undefined) process.exit(exitCode);
+    say(`${signal}: stopping`);
+    void leave(signals[signal as keyof typeof signals]);
+  };
+  const onError = (error: unknown): void => {
+    console.error(error);
+    // What fails because everything is being stopped must not keep the rest from being stopped.
+    if (exitCode === undefined) void leave(1);
+  };
+  for (const signal of Object.keys(signals)) process.on(signal, onSignal);
+  process.on("uncaughtException", onError);
+  return () => {
+    // Until the process has ended, a second signal must still be heard.
+    if (exitCode !== undefined) return;
+    for (const signal of Object.keys(signals)) process.off(signal, onSignal);
+    process.off("uncaughtException", onError);
+  };
+}

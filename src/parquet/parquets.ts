@@ -1,0 +1,323 @@
+import type {
+  ParquetData,
+  ParquetField,
+  ParquetReader,
+  ParquetType,
+  SchemaDefinition,
+} from "parquets";
+import type { Stored } from "../values.ts";
+import { bigintRange, isWellFormed, misfit, rowCount, saidTypes } from "./checks.ts";
+import type { ParquetCodec } from "./codec.ts";
+import { ParquetError } from "./error.ts";
+import { type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
+
+/** The package, loaded when first used: whoever uses the other codec never does. */
+async function load() {
+  const { ParquetEnvelopeReader, ParquetEnvelopeWriter, ParquetReader, ParquetSchema } =
+    await import("parquets");
+  const { decodePageHeader } = await import("parquets/lib/util.js");
+  return {
+    ParquetEnvelopeReader,
+    ParquetEnvelopeWriter,
+    ParquetReader,
+    ParquetSchema,
+    decodePageHeader,
+  };
+}
+type Package = Awaited<ReturnType<typeof load>>;
+
+/** Of Parquet's Thrift: what the pages are to be in. */
+const PLAIN = 0;
+const RLE = 3;
+const GZIP = 2;
+
+/** The end of what its int64s, which are JavaScript numbers, can hold. */
+const INT53_END = 2n ** 53n;
+
+/**
+ * A codec on the package `parquets`. It knows less of Parquet than the default one:
+ * - No DECIMAL: decimals are INT64s of the unscaled value. Other readers see whole numbers of pennies.
+ * - One TIMESTAMP_MICROS for timestamps with and without a zone; other readers take both for UTC.
+ * - Nothing beyond ±2⁵³ in an INT64: larger bigints, decimals of more than 15 digits and timestamps outside
+ *   the years 1684 to 2255 are refused with a ParquetError.
+ * - No field ids and no statistics.
+ * The declared types are in the file's key-value metadata, so nothing is lost to this codec or the default
+ * one, which reads these files too. This one reads no others. Pages are gzipped, which has a checksum.
+ */
+export const parquets: ParquetCodec = { name: "parquets", write, read };
+
+async function write(
+  columns: readonly FileColumn[],
+  data: readonly ArrayLike<Stored>[],
+): Promise<Buffer> {
+  const rows = rowCount(columns, data);
+  const { ParquetEnvelopeWriter, ParquetSchema } = await load();
+  const definition: SchemaDefinition = {};
+  for (const column of columns) {
+    definition[column.name] = {
+      type: parquetType(column),
+      optional: column.nullable,
+      compression: "GZIP",
+    };
+  }
+  const parts: Buffer[] = [];
+  const writer = new ParquetEnvelopeWriter(
+    new ParquetSchema(definition),
+    (part) => void parts.push(part),
+    () => undefined,
+    0,
+    {},
+  );
+  writer.writeHeader();
+  for (let from = 0; from < rows; from += GROUP_ROWS) {
+    const to = Math.min(from + GROUP_ROWS, rows);
+    const columnData: Record<string, ParquetData> = {};
+    columns.forEach((column, c) => {
+      columnData[column.name] = encode(column, data[c] ?? [], from, to);
+    });
+    writer.writeRowGroup({ rowCount: to - from, columnData });
+  }
+  const types = columns.map((column) => [column.name, typeName(column)]);
+  writer.writeFooter({ [TYPES_KEY]: JSON.stringify(Object.fromEntries(types)) });
+  return Buffer.concat(parts);
+}
+
+async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stored[][]> {
+  const lib = await load();
+  const file = await open(lib, bytes);
+  const { metadata } = file;
+  const leaves = metadata.schema.slice(1);
+  const said = saidTypes(typesOf(metadata));
+  const rows = Number(metadata.num_rows);
+  const read: Stored[][] = [];
+  for (const column of columns) {
+    const index = leaves.findIndex((leaf) => leaf.name === column.name);
+    if (index < 0 && column.nullable) {
+      read.push(Array.from({ length: rows }, () => null));
+      continue;
+    }
+    const expected = typeName(column);
+    const found = said.get(column.name) ?? "no type";
+    if (index < 0 || found !== expected) {
+      const problem = index < 0 ? "is missing" : `found ${found}`;
+      throw new ParquetError(`${problem}, expected ${expected}`, { column: column.name });
+    }
+    try {
+      read.push(await readColumn(lib, file, bytes, column, index));
+    } catch (cause) {
+      if (cause instanceof ParquetError) throw cause;
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw new ParquetError(`is damaged: ${problem}`, { column: column.name, cause });
+    }
+  }
+  return read;
+}
+
+function parquetType(column: FileColumn): ParquetType {
+  switch (column.type) {
+    case "integer":
+      return "INT32";
+    case "bigint":
+    case "decimal":
+      return "INT64";
+    case "boolean":
+      return "BOOLEAN";
+    case "text":
+    case "time":
+      return "UTF8";
+    case "date":
+      return "DATE";
+    case "timestamp":
+    case "timestamptz":
+      return "TIMESTAMP_MICROS";
+  }
+}
+
+// ---- writing
+
+type Primitive = number | boolean | string;
+
+function encode(
+  column: FileColumn,
+  data: ArrayLike<Stored>,
+  from: number,
+  to: number,
+): ParquetData {
+  const values: Primitive[] = [];
+  const dlevels: number[] = [];
+  for (let row = from; row < to; row++) {
+    const value = data[row] as Stored;
+    const missing = value === null && column.nullable;
+    if (!missing) values.push(primitive(column, value, row));
+    if (column.nullable) dlevels.push(missing ? 0 : 1);
+  }
+  return { values, dlevels, rlevels: [], count: to - from };
+}
+
+/** The package checks next to nothing: a text in a date column becomes the year 1975. */
+function primitive(column: FileColumn, value: Stored, row: number): Primitive {
+  switch (column.type) {
+    case "integer":
+    case "date":
+      if (typeof value === "number" && (value | 0) === value) return value;
+      break;
+    case "boolean":
+      if (typeof value === "boolean") return value;
+      break;
+    case "text":
+    case "time":
+      if (typeof value === "string" && isWellFormed(value)) return value;
+      break;
+    case "bigint":
+    case "decimal":
+    case "timestamp":
+    case "timestamptz": {
+      const { first, end } = bigintRange(column);
+      if (typeof value !== "bigint" || value < first || value >= end) break;
+      if (value > -INT53_END && value < INT53_END) return Number(value);
+      throw new ParquetError(
+        `row ${row}: ${value} is beyond ±2⁵³, which the codec parquets cannot write; hyparquet can`,
+        { column: column.name },
+      );
+    }
+  }
+  throw misfit(column, value, row);
+}
+
+// ---- reading
+
+type File = ParquetReader<unknown>;
+
+async function open(lib: Package, bytes: Buffer): Promise<File> {
+  try {
+    const envelope = await lib.ParquetEnvelopeReader.openBuffer(bytes);
+    await envelope.readHeader();
+    const metadata = await envelope.readFooter();
+    if (typesOf(metadata) === undefined) {
+      throw new ParquetError("the codec parquets reads its own files only");
+    }
+    const file = new lib.ParquetReader(metadata, envelope);
+    checkFooter(file);
+    return file;
+  } catch (cause) {
+    if (cause instanceof ParquetError) throw cause;
+    const problem = cause instanceof Error ? cause.message : String(cause);
+    throw new ParquetError(`this is no Parquet file, or damaged: ${problem}`, { cause });
+  }
+}
+
+/** Parquet's own types do not tell the declared ones here. */
+function typesOf(metadata: File["metadata"]): string | undefined {
+  return metadata.key_value_metadata?.find(({ key }) => key === TYPES_KEY)?.value;
+}
+
+/** Throws Error. A footer says most things twice, so that damage shows. */
+function checkFooter({ metadata }: File): void {
+  const [root, ...leaves] = metadata.schema;
+  if (root?.num_children !== leaves.length) throw new Error("columns are missing or nested");
+  let rows = 0;
+  for (const group of metadata.row_groups) {
+    rows += Number(group.num_rows);
+    const names = group.columns.map((chunk) => chunk.meta_data?.path_in_schema.join("."));
+    if (names.length !== leaves.length || !leaves.every((leaf, i) => leaf.name === names[i])) {
+      throw new Error("a row group has other columns");
+    }
+  }
+  const said = Number(metadata.num_rows);
+  if (rows !== said) throw new Error(`${rows} rows, not ${said}`);
+}
+
+async function readColumn(
+  lib: Package,
+  file: File,
+  bytes: Buffer,
+  column: FileColumn,
+  index: number,
+): Promise<Stored[]> {
+  const field = file.schema.findField([column.name]);
+  const { primitiveType, originalType } = new lib.ParquetSchema({
+    [column.name]: { type: parquetType(column) },
+  }).findField([column.name]);
+  if (field.primitiveType !== primitiveType || field.originalType !== originalType) {
+    throw new Error(`it is ${field.originalType ?? field.primitiveType}`);
+  }
+  if (field.rLevelMax > 0) throw new Error("it is a list");
+  const values: Stored[] = [];
+  for (const group of file.metadata.row_groups) {
+    const chunk = group.columns[index];
+    const meta = chunk?.meta_data;
+    if (chunk === undefined || meta === undefined) throw new Error("it is not there");
+    if (meta.codec !== GZIP) throw new Error("it is not gzipped");
+    const rows = Number(group.num_rows);
+    const start = Number(meta.data_page_offset);
+    const page = bytes.subarray(start, start + Number(meta.total_compressed_size));
+    checkPage(lib, field, page, rows);
+    const data = await file.envelopeReader.readColumnChunk(file.schema, chunk);
+    decode(column, field, data, rows, values);
+  }
+  return values;
+}
+
+const VALUE_BITS: Readonly<Record<string, number>> = { BOOLEAN: 1, INT32: 32, INT64: 64 };
+
+/** The package believes a page's header, and makes room for as many values as that says. */
+function checkPage(lib: Package, field: ParquetField, page: Buffer, rows: number): void {
+  const { pageHeader, length } = lib.decodePageHeader(page);
+  const data = pageHeader.data_page_header;
+  const count = data?.num_values;
+  if (data?.encoding !== PLAIN || data.definition_level_encoding !== RLE) {
+    throw new Error("a page is not encoded as this codec does");
+  }
+  if (count !== rows) throw new Error(`a page of ${count} values in a row group of ${rows} rows`);
+  if (length + pageHeader.compressed_page_size !== page.length) {
+    throw new Error("a page is not as long as its column");
+  }
+  const bits = VALUE_BITS[field.primitiveType ?? ""];
+  const size = bits === undefined ? undefined : Math.ceil((rows * bits) / 8);
+  if (field.dLevelMax === 0 && size !== undefined && size !== pageHeader.uncompressed_page_size) {
+    throw new Error("a page is not as long as its values");
+  }
+}
+
+function decode(
+  column: FileColumn,
+  field: ParquetField,
+  data: ParquetData,
+  rows: number,
+  out: Stored[],
+): void {
+  let next = 0;
+  for (let row = 0; row < rows; row++) {
+    const missing = (data.dlevels[row] ?? 0) < field.dLevelMax;
+    if (missing && !column.nullable) {
+      throw new ParquetError(`row ${out.length} is null`, { column: column.name });
+    }
+    out.push(missing ? null : stored(column, data.values[next++], row));
+  }
+  if (data.count !== rows || next !== data.values.length) {
+    throw new Error(`${data.values.length} values in a row group of ${rows} rows`);
+  }
+}
+
+function stored(column: FileColumn, value: unknown, row: number): Stored {
+  switch (column.type) {
+    case "integer":
+    case "date":
+      if (typeof value === "number") return value;
+      break;
+    case "boolean":
+      if (typeof value === "boolean") return value;
+      break;
+    case "text":
+    case "time":
+      // A page's bytes; Buffer, unlike a TextDecoder, keeps byte order marks.
+      if (Buffer.isBuffer(value)) return value.toString();
+      break;
+    case "bigint":
+    case "decimal":
+    case "timestamp":
+    case "timestamptz":
+      if (typeof value === "number") return BigInt(value);
+  }
+  throw misfit(column, value, row);
+}

@@ -1,0 +1,74 @@
+import { crc32 } from "node:zlib";
+import type { Columns, ColumnType } from "../columns.ts";
+
+/** A column of a Parquet file. */
+export interface FileColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+  readonly nullable: boolean;
+  /** Digits in all, of a decimal. */
+  readonly precision?: number;
+  /** Digits after the point, of a decimal. */
+  readonly scale?: number;
+  /** What readers that follow schema changes (Iceberg, Spark) know the column by, whatever its place. */
+  readonly fieldId: number;
+}
+
+/** Rows of a row group: what a reader has to hold at once. The codec parquets breaks above 123,000. */
+export const GROUP_ROWS = 100_000;
+
+/** Where a file whose Parquet types do not tell the declared ones keeps those, as JSON: name to type. */
+export const TYPES_KEY = "totes.types";
+
+/** The column that holds the number of the batch a row belongs to. */
+export const BATCH_COLUMN = "_batch";
+
+/**
+ * The columns of a table's files: the declared ones in order, without those that the warehouse fills, and
+ * `_batch` last. Throws for a declaration that no file could hold.
+ */
+export function fileColumns(columns: Columns): FileColumn[] {
+  const declared = Object.entries(columns)
+    .filter(([, column]) => column.generated !== true)
+    .map(([name, column]) => fileColumn(name, column));
+  if (declared.some((column) => column.name === BATCH_COLUMN)) {
+    throw new Error(`column "${BATCH_COLUMN}" is the batch number's: declare another name`);
+  }
+  const all = [...declared, fileColumn(BATCH_COLUMN, { type: "bigint", nullable: false })];
+  const names = new Map<number, string>();
+  for (const { name, fieldId } of all) {
+    const other = names.get(fieldId);
+    if (other !== undefined) {
+      throw new Error(`columns "${other}" and "${name}" have the same field id: rename one`);
+    }
+    names.set(fieldId, name);
+  }
+  return all;
+}
+
+/** How a column's type is written in messages: `decimal(10,2)`, `date`. */
+export function typeName(column: Omit<FileColumn, "name" | "nullable" | "fieldId">): string {
+  return column.type === "decimal" ? `decimal(${column.precision},${column.scale})` : column.type;
+}
+
+function fileColumn(
+  name: string,
+  column: Pick<FileColumn, "type" | "nullable" | "precision" | "scale">,
+): FileColumn {
+  if (name === "") throw new Error("a column without a name");
+  const { type, nullable, precision, scale } = column;
+  // From the name alone, so that it stays when columns are added or moved. Thrift's ids are signed.
+  const fieldId = crc32(name) & 0x7fffffff;
+  if (type !== "decimal") return { name, type, nullable, fieldId };
+  if (
+    precision === undefined ||
+    scale === undefined ||
+    !(precision >= 1 && precision <= 38) ||
+    !(scale >= 0 && scale <= precision) ||
+    !Number.isInteger(precision) ||
+    !Number.isInteger(scale)
+  ) {
+    throw new Error(`column "${name}": ${typeName(column)} is not a decimal of 1 to 38 digits`);
+  }
+  return { name, type, nullable, precision, scale, fieldId };
+}

@@ -1,0 +1,388 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import {
+  bigint,
+  boolean,
+  type Column,
+  type Columns,
+  date,
+  decimal,
+  integer,
+  nullable,
+  text,
+  time,
+  timestamp,
+  timestamptz,
+} from "../../src/columns.ts";
+import { codecNamed, type ParquetCodec, ParquetError } from "../../src/parquet/codec.ts";
+import { type FileColumn, fileColumns } from "../../src/parquet/schema.ts";
+import { store, type Stored } from "../../src/values.ts";
+
+/** One column of each type, and each of them with nulls. */
+const plain = {
+  an_integer: integer,
+  a_bigint: bigint,
+  a_boolean: boolean,
+  a_text: text,
+  a_date: date,
+  a_time: time,
+  a_timestamp: timestamp,
+  a_timestamptz: timestamptz,
+  a_decimal: decimal(10, 2),
+} satisfies Columns;
+export const everyType: Columns = {
+  ...plain,
+  ...Object.fromEntries(
+    Object.entries<Column>(plain).map(([name, of]) => [`${name}_or_not`, nullable(of)]),
+  ),
+};
+
+/** What a codec can hold of 64-bit values. */
+export interface CodecLimits {
+  /** The bigints it writes: from -(2^bits - 1), and from -2^63 where that is 63. */
+  readonly int64Bits: 53 | 63;
+}
+
+const FIRST_MICROS = -62_135_596_800_000_000n;
+const LAST_MICROS = 253_402_300_799_999_999n;
+
+/** Any value of `column` that a codec of these limits can write, as it is stored. */
+export function anyStored(column: FileColumn, { int64Bits }: CodecLimits): fc.Arbitrary<Stored> {
+  const end = 2n ** BigInt(int64Bits);
+  const within = (min: bigint, max: bigint): fc.Arbitrary<bigint> =>
+    fc.bigInt({ min: min > 1n - end ? min : 1n - end, max: max < end - 1n ? max : end - 1n });
+  const two = (most: number): fc.Arbitrary<string> =>
+    fc.integer({ min: 0, max: most }).map((n) => String(n).padStart(2, "0"));
+  const values = {
+    integer: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }),
+    bigint: within(-(2n ** 63n), 2n ** 63n - 1n),
+    boolean: fc.boolean(),
+    text: fc.string({ unit: "binary" }),
+    date: fc.integer({ min: -719_162, max: 2_932_896 }),
+    time: fc
+      .tuple(two(23), two(59), two(59), fc.integer({ min: 0, max: 999_999 }))
+      .map(([h, m, s, f]) => `${h}:${m}:${s}.${String(f).padStart(6, "0")}`),
+    timestamp: within(FIRST_MICROS, LAST_MICROS),
+    timestamptz: within(FIRST_MICROS, LAST_MICROS),
+    decimal: within(
+      1n - 10n ** BigInt(column.precision ?? 0),
+      10n ** BigInt(column.precision ?? 0) - 1n,
+    ),
+  };
+  const value: fc.Arbitrary<Stored> = values[column.type];
+  return column.nullable ? fc.option(value, { nil: null }) : value;
+}
+
+/** What every codec must do. `name` is what `codecNamed` knows it by. */
+export function codecContract(name: string, limits: CodecLimits): void {
+  const columns = fileColumns(everyType);
+  let codec: ParquetCodec;
+  const roundTrip = async (
+    of: readonly FileColumn[],
+    data: readonly ArrayLike<Stored>[],
+  ): Promise<Stored[][]> => codec.read(await codec.write(of, data), of);
+  const fails = async (promise: Promise<unknown>): Promise<ParquetError> => {
+    try {
+      await promise;
+    } catch (error) {
+      if (error instanceof ParquetError) return error;
+      throw error;
+    }
+    return expect.fail("nothing was refused");
+  };
+  const one = (column: Column): FileColumn[] => fileColumns({ it: column }).slice(0, 1);
+
+  describe(`the codec ${name}`, () => {
+    before(async () => {
+      codec = await codecNamed(name);
+    });
+
+    it("says its name", () => {
+      expect(codec.name).to.equal(name);
+    });
+
+    it("gives back what it was given, every type, with and without nulls", async () => {
+      const row = columns.map((column) => anyStored(column, limits));
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.tuple(...row), { maxLength: 40 }), async (rows) => {
+          const data = columns.map((_, c) => rows.map((values) => values[c] ?? null));
+          expect(await roundTrip(columns, data)).to.deep.equal(data);
+        }),
+        { numRuns: 150 },
+      );
+    });
+
+    it("gives back columns of few distinct values and runs of nulls", async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.constantFrom(...columns),
+          fc.integer({ min: 1, max: 300 }),
+          fc.array(fc.nat({ max: 400 }), { minLength: 1, maxLength: 20 }),
+          fc.infiniteStream(fc.nat()),
+          async (column, distinct, runs, choice) => {
+            const pool = fc.sample(anyStored(column, limits), distinct);
+            const data = runs.flatMap((length, r) =>
+              Array.from({ length }, () =>
+                r % 3 === 0 && column.nullable
+                  ? null
+                  : (pool[choice.next().value % distinct] ?? pool[0] ?? null),
+              ),
+            );
+            expect(await roundTrip([column], [data])).to.deep.equal([data]);
+          },
+        ),
+        { numRuns: 100 },
+      );
+    });
+
+    it("writes a file without rows", async () => {
+      const nothing = columns.map(() => []);
+      expect(await roundTrip(columns, nothing)).to.deep.equal(nothing);
+    });
+
+    it("writes a column of nulls alone", async () => {
+      const optional = columns.filter((column) => column.nullable);
+      const data = optional.map(() => [null, null, null]);
+      expect(await roundTrip(optional, data)).to.deep.equal(data);
+    });
+
+    it("holds the first and last of the 32-bit types, and of the years", async () => {
+      for (const [column, given] of [
+        [integer, [2_147_483_647, -2_147_483_648, 0]],
+        [date, ["0001-01-01", "9999-12-31", "1970-01-01", "1969-12-31"]],
+        [time, ["00:00:00", "23:59:59.999999"]],
+        [timestamp, ["1684-07-28T00:12:26", "2255-06-05T23:47:33", "1969-12-31T23:59:59.999999"]],
+        [decimal(10, 2), ["99999999.99", "-99999999.99", "0.00", "-0.01"]],
+        [decimal(15, 0), ["999999999999999", "-999999999999999"]],
+      ] as const) {
+        const data = given.map((value) => store(column, value));
+        expect(await roundTrip(one(column), [data])).to.deep.equal([data]);
+      }
+    });
+
+    const beyond = [
+      [bigint, ["9223372036854775807", "-9223372036854775808", "9007199254740993"]],
+      [timestamp, ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999"]],
+      [timestamptz, ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"]],
+      [decimal(18, 2), ["9999999999999999.99", "-9999999999999999.99", "0.01"]],
+      [decimal(38, 0), ["9".repeat(38), `-${"9".repeat(38)}`, "0", "-1"]],
+      [decimal(38, 38), [`0.${"9".repeat(38)}`, `-0.${"9".repeat(38)}`]],
+      [decimal(19, 4), ["999999999999999.9999", "-0.0001"]],
+    ] as const;
+    if (limits.int64Bits === 63) {
+      it("holds the first and last of the 64-bit types, and decimals of 38 digits", async () => {
+        for (const [column, given] of beyond) {
+          const data = given.map((value) => store(column, value));
+          expect(await roundTrip(one(column), [data])).to.deep.equal([data]);
+        }
+      });
+    } else {
+      it("refuses what it cannot hold, saying so", async () => {
+        for (const [column, [given]] of beyond) {
+          const error = await fails(codec.write(one(column), [[store(column, given)]]));
+          expect(error.message).to.include("2⁵³").and.to.include(name);
+          expect(error.column).to.equal("it");
+        }
+        const edge = [2n ** 53n - 1n, 1n - 2n ** 53n, -(2n ** 32n), 2n ** 32n, 0n];
+        expect(await roundTrip(one(bigint), [edge])).to.deep.equal([edge]);
+      });
+    }
+
+    it("keeps emoji, byte order marks, U+FFFD, empty texts and a megabyte", async () => {
+      const texts = [
+        "",
+        "👩‍🚀",
+        "\ufeff",
+        "\ufeffBOM",
+        "\ufffd",
+        "é",
+        "\u{10ffff}",
+        "\u2028",
+        "x\r\n\t\\",
+        "O'Keefe",
+      ];
+      const long = [
+        "😀".repeat(1 << 18),
+        "x".repeat(1 << 20),
+        "",
+        `${"y".repeat(127)}`,
+        "z".repeat(128),
+      ];
+      const data = [...texts, ...long, ...texts];
+      expect(await roundTrip(one(text), [data])).to.deep.equal([data]);
+    });
+
+    it("holds 250,000 rows, in row groups of at most 100,000", async () => {
+      const many = fileColumns({
+        id: integer,
+        sparse: nullable(integer),
+        price: decimal(10, 2),
+        at: time,
+        note: nullable(text),
+        paid: boolean,
+      });
+      const rows = 250_000;
+      const column = (value: (i: number) => Stored): Stored[] =>
+        Array.from({ length: rows }, (_, i) => value(i));
+      const data = [
+        column((i) => i),
+        column((i) => (i % 7 < 3 ? null : i % 1000)),
+        column((i) => BigInt((i * 7919) % 100_003)),
+        column((i) => `12:00:00.${String(i % 1_000_000).padStart(6, "0")}`),
+        column((i) => (i % 5 === 0 ? null : `note ${(i * 31) % 50_021} é`)),
+        column((i) => i % 3 === 0),
+        column(() => 42n),
+      ];
+      const read = await roundTrip(many, data);
+      for (const [c, values] of read.entries()) {
+        expect(values.length).to.equal(rows);
+        // deep.equal on so many values takes seconds.
+        expect(
+          values.findIndex((value, row) => value !== data[c]?.[row]),
+          many[c]?.name,
+        ).to.equal(-1);
+      }
+    });
+
+    it("takes typed arrays", async () => {
+      const [integers, bigints] = [one(integer), one(bigint)];
+      expect(await roundTrip(integers, [Int32Array.of(1, -2)])).to.deep.equal([[1, -2]]);
+      expect(await roundTrip(bigints, [BigInt64Array.of(1n, -2n)])).to.deep.equal([[1n, -2n]]);
+    });
+
+    it("finds columns by name, whatever their order", async () => {
+      const data = [[1], ["a"], [2n]];
+      const written = fileColumns({ a: integer, b: text });
+      const bytes = await codec.write(written, data);
+      const [a, b, batch] = written;
+      if (a === undefined || b === undefined || batch === undefined) throw new Error("no columns");
+      expect(await codec.read(bytes, [batch, a])).to.deep.equal([[2n], [1]]);
+      expect(await codec.read(bytes, [b, batch, a])).to.deep.equal([["a"], [2n], [1]]);
+    });
+
+    it("reads a nullable column that the file is older than as nulls", async () => {
+      const bytes = await codec.write(fileColumns({ a: integer }), [
+        [1, 2],
+        [5n, 5n],
+      ]);
+      const later = fileColumns({ a: integer, b: nullable(text) });
+      expect(await codec.read(bytes, later)).to.deep.equal([
+        [1, 2],
+        [null, null],
+        [5n, 5n],
+      ]);
+    });
+
+    it("refuses a file without a column that must not be null", async () => {
+      const bytes = await codec.write(fileColumns({ a: integer }), [[1], [5n]]);
+      const error = await fails(codec.read(bytes, fileColumns({ a: integer, b: text })));
+      expect(error.message).to.match(/column "b": is missing, expected text/);
+    });
+
+    it("refuses a column of another type, naming found and expected", async () => {
+      for (const [written, value, asked, message] of [
+        [integer, 1, bigint, /found integer, expected bigint/],
+        [integer, 1, date, /found integer, expected date/],
+        [date, 1, integer, /found date, expected integer/],
+        [text, "1", integer, /found text, expected integer/],
+        [decimal(10, 2), 1n, decimal(10, 3), /found decimal\(10,2\), expected decimal\(10,3\)/],
+        [decimal(10, 2), 1n, bigint, /found decimal\(10,2\), expected bigint/],
+        [timestamp, 1n, timestamptz, /found timestamp, expected timestamptz/],
+        [timestamptz, 1n, timestamp, /found timestamptz, expected timestamp/],
+        [boolean, true, integer, /found boolean, expected integer/],
+      ] as const) {
+        const bytes = await codec.write(one(written), [[value]]);
+        const error = await fails(codec.read(bytes, one(asked)));
+        expect(error.message).to.match(message);
+        expect(error.message).to.match(/column "it"/);
+      }
+    });
+
+    it("reads a column that became nullable, and refuses the nulls of one that no longer is", async () => {
+      const strict = await codec.write(one(integer), [[1, 2]]);
+      expect(await codec.read(strict, one(nullable(integer)))).to.deep.equal([[1, 2]]);
+      const without = await codec.write(one(nullable(integer)), [[1, 2]]);
+      expect(await codec.read(without, one(integer))).to.deep.equal([[1, 2]]);
+      const loose = await codec.write(one(nullable(integer)), [[1, null]]);
+      expect((await fails(codec.read(loose, one(integer)))).message).to.match(/row 1 is null/);
+    });
+
+    it("refuses to write what is not stored as its column's type", async () => {
+      const wrong: [Column, unknown[]][] = [
+        [integer, [1.5, 2 ** 31, "1", 1n, null, undefined, NaN]],
+        [bigint, [1, "1", 2n ** 63n, null]],
+        [boolean, [1, "t", null]],
+        [text, [1, "\ud83d", null, undefined]],
+        [date, ["2024-01-15", 1.5, 1n, null]],
+        [time, [0, null]],
+        [timestamp, [1, "2024-01-15T00:00:00", new Date(), null]],
+        [timestamptz, [1, null]],
+        [decimal(10, 2), [1, "1.15", 10n ** 10n, -(10n ** 10n), null]],
+        [nullable(decimal(10, 2)), [1.15, undefined]],
+      ];
+      for (const [column, values] of wrong) {
+        for (const value of values) {
+          const good = column.type === "text" ? "a" : null;
+          const data = (column.nullable ? [good, value] : [value]) as Stored[];
+          const error = await fails(codec.write(one(column), [data]));
+          expect(error.column).to.equal("it");
+          expect(error.message).to.include(`row ${data.length - 1}`);
+        }
+      }
+    });
+
+    it("refuses columns of different lengths, and too few or too many of them", async () => {
+      const two = fileColumns({ a: integer });
+      expect((await fails(codec.write(two, [[1], []]))).message).to.match(/"_batch": 0 values/);
+      await fails(codec.write(two, [[1]]));
+      await fails(codec.write(two, [[1], [1n], [1]]));
+      await fails(codec.write([], []));
+    });
+
+    describe("given a damaged file", () => {
+      const rows = 24;
+      let bytes: Buffer;
+      let data: Stored[][];
+      before(async () => {
+        data = columns.map((column, c) =>
+          fc.sample(anyStored(column, limits), { numRuns: rows, seed: c + 1 }),
+        );
+        bytes = await codec.write(columns, data);
+      });
+
+      it("refuses it when it is cut short anywhere", async () => {
+        for (let length = 0; length < bytes.length; length += 1) {
+          await fails(codec.read(bytes.subarray(0, length), columns));
+        }
+      });
+
+      it("refuses what is no Parquet", async () => {
+        for (const other of [
+          Buffer.alloc(0),
+          Buffer.from("PAR1PAR1"),
+          Buffer.alloc(100),
+          Buffer.from("{}"),
+        ]) {
+          await fails(codec.read(other, columns));
+        }
+      });
+
+      // Parquet itself has no checksum over headers and footer. What is changed there either contradicts
+      // something else, or is not read: statistics, field ids, the writer's name.
+      it("never reads a flipped bit as another value", async () => {
+        for (let at = 0; at < bytes.length; at += 3) {
+          const damaged = Buffer.from(bytes);
+          damaged[at] = (damaged[at] ?? 0) ^ (1 << ((at * 5) % 8));
+          let read: Stored[][];
+          try {
+            read = await codec.read(damaged, columns);
+          } catch (error) {
+            if (error instanceof ParquetError) continue;
+            throw error;
+          }
+          expect(read, `bit ${(at * 5) % 8} of byte ${at}`).to.deep.equal(data);
+        }
+      });
+    });
+  });
+}

@@ -1,0 +1,58 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Tries an assertion until it holds, for two seconds; throws what it threw last. */
+export async function eventually(assertion: () => unknown, withinMs = 2_000): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    try {
+      await assertion();
+      return;
+    } catch (error) {
+      if (performance.now() > end) throw error;
+      await delay(10);
+    }
+  }
+}
+
+/** Whether a process of that id is at work. One that has ended and waits for its parent to notice is not. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    const stat = existsSync("/proc/self/stat") ? readFileSync(`/proc/${pid}/stat`, "utf8") : "";
+    return !/\) [ZX] /.test(stat);
+  } catch (error) {
+    // EPERM: it is there, and another user's. ENOENT: it went in between.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** A process that runs one of the fixtures. */
+export interface Launched {
+  readonly child: ChildProcess;
+  /** The JSON of the first line that it printed. */
+  readonly said: unknown;
+  /** All that it printed so far. */
+  readonly output: () => string;
+}
+
+/** Runs a fixture in a process of its own, and waits for what it says first. */
+export async function launch(fixture: string, ...args: string[]): Promise<Launched> {
+  const file = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", file, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
+  child.stderr.on("data", (chunk: Buffer) => (output += String(chunk)));
+  await eventually(() => {
+    if (child.exitCode !== null && !output.includes("\n")) throw new Error(`it ended: ${output}`);
+    JSON.parse(output.split("\n")[0] ?? "");
+  }, 20_000);
+  return { child, said: JSON.parse(output.split("\n")[0] ?? ""), output: () => output };
+}
