@@ -132,7 +132,7 @@ export function copyRows(
  * What an inferred member (a dimension row made up because a fact refers to it) has in `column`: `unknown`
  * in text, nullable or not; null where it may be; else zero, false, midnight or 0001-01-01.
  */
-export function placeholder(column: Column): Stored {
+export function placeholder(column: Pick<Column, "type" | "nullable">): Stored {
   if (column.type === "text") return "unknown";
   if (column.nullable) return null;
   switch (column.type) {

@@ -56,11 +56,11 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
       if (end > 0) yield parsed(Buffer.concat([rest, part.subarray(0, end)]));
       rest = end > 0 ? part.subarray(end) : Buffer.concat([rest, part]);
     }
+    if (rest.length > 0) yield parsed(rest);
   } catch (cause) {
     if (cause instanceof ObjectError) throw cause;
     throw new ObjectError(`${where} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  if (rest.length > 0) yield parsed(rest);
   if (rows !== object.rows)
     throw new ObjectError(`${where}: expected ${object.rows} rows, found ${rows}`);
 }
@@ -69,20 +69,32 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
 function parseLines(text: string, where: string, before: number): SourceRow[] {
   const lines = text.replace(/\n$/, "");
   try {
-    return JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as SourceRow[];
+    const rows = JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as unknown[];
+    if (rows.every(isRow)) return rows;
   } catch {
-    for (const [i, line] of lines.split("\n").entries()) {
-      try {
-        JSON.parse(line);
-      } catch (cause) {
-        throw new ObjectError(`${where}, line ${before + i + 1}: ${(cause as Error).message}`, {
-          cause,
-        });
-      }
-    }
-    throw new ObjectError(`${where}, after line ${before}: not one JSON object a line`);
+    // Found again below, with its line.
   }
+  for (const [i, line] of lines.split("\n").entries()) {
+    let row: unknown;
+    try {
+      row = JSON.parse(line);
+    } catch (cause) {
+      throw new ObjectError(`${where}, line ${before + i + 1}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    if (!isRow(row)) {
+      const found = row === null ? "null" : Array.isArray(row) ? "an array" : `a ${typeof row}`;
+      throw new ObjectError(
+        `${where}, line ${before + i + 1}: expected a JSON object, found ${found}`,
+      );
+    }
+  }
+  throw new ObjectError(`${where}, after line ${before}: not one JSON object a line`);
 }
+
+const isRow = (value: unknown): value is SourceRow =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Memory in bytes that files may wait in until their run knows whether it needs them. */
 export interface Hold {

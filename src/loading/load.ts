@@ -83,7 +83,14 @@ export async function load(
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
   await putReceipts(db, bucket);
-  for (const batch of await listBatches(bucket, newest.batch)) {
+  // From the newest itself: a lake that lacks it would never be noticed, nor ever be loaded.
+  const listed = await listBatches(bucket, Math.max(0, newest.batch - 1));
+  if (newest.sha256 !== null && listed[0] !== newest.batch)
+    throw new ManifestError(
+      `the warehouse has loaded batch ${newest.batch}, and ${bucket} has no such batch: it was filled from another lake; ` +
+        "correct PROCESSED_BUCKET or WAREHOUSE_SECRET, or restore the manifest",
+    );
+  for (const batch of listed.filter((one) => one > newest.batch)) {
     if (batch !== newest.batch + 1) {
       waitingFor = newest.batch + 1;
       break;

@@ -3,7 +3,7 @@ import { copyIn } from "../postgres/copy.ts";
 import { name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
 import { copyRows, type Stored } from "../values.ts";
-import { inferMembers, sqlType } from "./warehouse.ts";
+import { inferMembers, sqlType, WarehouseError } from "./warehouse.ts";
 
 /** What a batch did to one table. */
 export interface TableLoad {
@@ -14,6 +14,19 @@ export interface TableLoad {
 }
 
 const stage = (table: Table): string => qualified("pg_temp", `stage_${table.name}`);
+
+/** Says which table it was that failed: PostgreSQL itself does not, of a value that is too long for its column. */
+async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    const { code, message } = cause as { code?: string; message: string };
+    const advice = code === "42501" ? `; ${ifDenied}` : "";
+    throw new WarehouseError(`${table.name}: ${message}${advice}`, { cause });
+  }
+}
+
+const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
 
 /** Rows that go into one write of a COPY. */
 const ROWS_A_WRITE = 1000;
@@ -27,8 +40,12 @@ export async function stageRows(
 ): Promise<number> {
   const columns = getColumnNames(table);
   const definitions = columns.map((column) => `${name(column)} ${sqlType(table.columns[column]!)}`);
-  await db.none(
-    `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
+  await about(
+    table,
+    "GRANT TEMPORARY ON DATABASE to this user",
+    db.none(
+      `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
+    ),
   );
   const declared = columns.map((column) => table.columns[column]!);
   const rows = data[0]!.length;
@@ -59,16 +76,19 @@ export async function mergeStaged(
   const infer = async (table: Table): Promise<void> => {
     for (const { column, table: target } of referencesOf(table)) {
       const keys = `select distinct ${name(column)} as key from ${stage(table)}`;
-      const made = await inferMembers(db, schema, byName.get(target)!, keys);
+      const dimension = byName.get(target)!;
+      const made = await about(dimension, RIGHTS, inferMembers(db, schema, dimension, keys));
       if (made > 0) inferred.set(target, (inferred.get(target) ?? 0) + made);
     }
   };
   const versioned = staged.filter((table) => recordIdOf(table) !== undefined);
   for (const table of staged) {
     await infer(table);
-    if (!versioned.includes(table)) changed.set(table.name, await upsert(db, schema, table));
+    if (!versioned.includes(table))
+      changed.set(table.name, await about(table, RIGHTS, upsert(db, schema, table)));
   }
-  for (const table of versioned) changed.set(table.name, await append(db, schema, table));
+  for (const table of versioned)
+    changed.set(table.name, await about(table, RIGHTS, append(db, schema, table)));
   return { changed, inferred };
 }
 

@@ -218,7 +218,7 @@ const sameSet = (a: readonly string[], b: readonly string[]): boolean =>
   a.length === b.length && a.every((item) => b.includes(item));
 
 /** The catalogue types that hold every value of a declared type. */
-function holds(declared: Column, { base, precision, scale }: CatalogueColumn): boolean {
+function holds(declared: Column, { base, type, precision, scale }: CatalogueColumn): boolean {
   switch (declared.type) {
     case "integer":
       return base === "int4" || base === "int8";
@@ -232,7 +232,10 @@ function holds(declared: Column, { base, precision, scale }: CatalogueColumn): b
       if (base !== "numeric") return false;
       if (precision === null || scale === null) return true;
       return scale >= declared.scale! && precision - scale >= declared.precision! - declared.scale!;
+    case "date":
+      return base === "date";
     default:
-      return base === declared.type;
+      // `time(3)` would round in silence: six digits are what a declared time has.
+      return base === declared.type && !/\([0-5]\)/.test(type);
   }
 }

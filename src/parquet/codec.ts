@@ -18,8 +18,9 @@ export interface ParquetCodec {
   write(columns: readonly FileColumn[], data: readonly ArrayLike<Stored>[]): Promise<Buffer>;
   /**
    * The columns asked for, found by name, in the order asked for; others in the file are left alone. A
-   * nullable column that the file does not have (it was declared later) is all nulls. Throws ParquetError
-   * for a missing or differently typed column, a null where none may be, and a damaged file.
+   * column that the file does not have (it was declared later) is null in every row, or the placeholder
+   * where it is not nullable. Throws ParquetError for a differently typed column, a null where none may be,
+   * and a damaged file.
    * Not every flipped bit shows: verify the file's hash first.
    */
   read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stored[][]>;

@@ -10,7 +10,7 @@ import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
 import { decodeChunk } from "./decode.ts";
 import { type Chunk, encodeChunk } from "./encode.ts";
-import { type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
+import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
 import { elementOf, readableAs } from "./types.ts";
 
 const MAGIC = Buffer.from("PAR1");
@@ -58,7 +58,8 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
   const metadata = readFooter(bytes);
   return columns.map((column) => {
     const leaf = findLeaf(metadata, column);
-    if (leaf === undefined) return Array.from({ length: Number(metadata.num_rows) }, () => null);
+    if (leaf === undefined)
+      return new Array<Stored>(Number(metadata.num_rows)).fill(absent(column));
     const pages: Stored[][] = [];
     for (const [g, group] of metadata.row_groups.entries()) {
       const meta = group.columns[leaf.index]?.meta_data;
@@ -202,10 +203,7 @@ function findLeaf(
   const index = schema.slice(1).findIndex((leaf) => leaf.name === column.name);
   const element = schema[index + 1];
   const expected = column.type === "time" ? "text" : typeName(column);
-  if (index < 0 || element === undefined) {
-    if (column.nullable) return undefined;
-    throw new ParquetError(`is missing, expected ${expected}`, { column: column.name });
-  }
+  if (index < 0 || element === undefined) return undefined;
   const repeated = element.repetition_type === "REPEATED" ? "a list of " : "";
   const types = key_value_metadata?.find(({ key }) => key === TYPES_KEY)?.value;
   const found = repeated + readableAs(element, saidTypes(types));

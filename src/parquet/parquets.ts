@@ -9,7 +9,7 @@ import type { Stored } from "../values.ts";
 import { bigintRange, isWellFormed, misfit, rowCount, saidTypes } from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
-import { type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
+import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
 
 /** The package, loaded when first used: whoever uses the other codec never does. */
 async function load() {
@@ -92,16 +92,14 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
   const read: Stored[][] = [];
   for (const column of columns) {
     const index = leaves.findIndex((leaf) => leaf.name === column.name);
-    if (index < 0 && column.nullable) {
-      read.push(Array.from({ length: rows }, () => null));
+    if (index < 0) {
+      read.push(new Array<Stored>(rows).fill(absent(column)));
       continue;
     }
     const expected = typeName(column);
     const found = said.get(column.name) ?? "no type";
-    if (index < 0 || found !== expected) {
-      const problem = index < 0 ? "is missing" : `found ${found}`;
-      throw new ParquetError(`${problem}, expected ${expected}`, { column: column.name });
-    }
+    if (found !== expected)
+      throw new ParquetError(`found ${found}, expected ${expected}`, { column: column.name });
     try {
       read.push(await readColumn(lib, file, bytes, column, index));
     } catch (cause) {

@@ -170,10 +170,6 @@ describe("bad surroundings", () => {
 
       it("whose password is rotated between two looks at the secret is entered with the new one", async () => {
         const role = await addRole(p, "the new one");
-        await (database === "source" ? p.shop : p.star).none(
-          "grant postgres to $1:name",
-          role.user,
-        );
         await p.shop.none("alter role $1:name superuser", role.user);
         const secret = await addSecret(p, { ...p[database], ...role, password: "the old one" });
         const { aws } = await getStack();
@@ -656,7 +652,7 @@ describe("an event", () => {
     });
 
     it(`without records wakes ${stage} as the schedule does`, async () => {
-      for (const event of [undefined, null, {}, { source: "aws.events", detail: {} }, [], "x", 7]) {
+      for (const event of [undefined, null, {}, { source: "aws.events", detail: {} }]) {
         await next();
         if (stage === "load") await p.transform();
         const batch = await newest();

@@ -2,6 +2,7 @@
 import { ListObjectsV2Command } from "@aws-sdk/client-s3";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { inspect } from "node:util";
+import { literal } from "../../src/postgres/sql.ts";
 import { handler as ingestion } from "../../src/handlers/ingestion.ts";
 import { handler as loading } from "../../src/handlers/loading.ts";
 import { handler as transformation } from "../../src/handlers/transformation.ts";
@@ -102,15 +103,12 @@ export async function stateOf(pipeline: TestPipeline): Promise<unknown> {
         `select format('%I.%I', schemaname, tablename) as place from pg_tables
           where schemaname not in ('pg_catalog', 'information_schema') order by 1`,
       );
-      const states: string[] = [];
-      for (const { place } of tables) {
-        const { hash } = await t.one<{ hash: string }>(
-          "select md5(coalesce(string_agg(t::text, chr(10) order by t::text), '')) as hash from $1:raw t",
-          [place],
-        );
-        states.push(`${place} ${hash}`);
-      }
-      return states;
+      if (tables.length === 0) return [];
+      const hashes = tables.map(
+        ({ place }) =>
+          `select ${literal(place)} as place, md5(string_agg(t::text, chr(10) order by t::text)) as hash from ${place} t`,
+      );
+      return t.any<object>(hashes.join(" union all "));
     }),
   ]);
   return { ingestion, processed, warehouse };
