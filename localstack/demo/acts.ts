@@ -8,7 +8,7 @@ import {
 import type { Database, Done } from "../totesys/shop.ts";
 import { changedRows, changes, perform, story, sum, type Scene } from "./scene.ts";
 import { counted, listed } from "./terminal.ts";
-import { readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
+import { lostOf, readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
 
 /** The whole shop, from nothing. `fill` fills it. */
 export async function firstLoad(
@@ -64,10 +64,10 @@ export async function silence(scene: Scene): Promise<void> {
     silentUpdates(shop, { seed, sales: 12, purchases: 6, designs: 3 }),
   );
   terminal.field("Warehouse", changes(tick.loaded));
-  const lost = sum((await rowsWritten(shop, marks, since)).map((written) => written.lost));
+  const lost = lostOf(await rowsWritten(shop, marks, since));
   terminal.field(
     "Of note",
-    `A last_updated watermark would have lost these ${counted(lost, "row")}. Changes are found by ` +
+    `A last_updated watermark would have lost ${lost}. Changes are found by ` +
       "the transaction that wrote them.",
   );
 }
@@ -126,11 +126,11 @@ export async function lateness(scene: Scene): Promise<void> {
       "Warehouse",
       `Of the two orders ${before} had arrived before the commit, ${after} after it.`,
     );
-    const lost = sum((await rowsWritten(shop, marks, since, until)).map((w) => w.lost));
+    const lost = lostOf(await rowsWritten(shop, marks, since, until));
     terminal.field(
       "Of note",
       `When they became visible, newer rows were loaded already: a last_updated watermark would ` +
-        `have lost these ${counted(lost, "row")}. One order was written in a savepoint, whose ` +
+        `have lost ${lost}. One order was written in a savepoint, whose ` +
         "transaction id no snapshot lists.",
     );
   } finally {

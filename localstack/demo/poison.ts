@@ -1,8 +1,8 @@
 import { healOrder, newOrders, poisonOrder } from "../totesys/shop.ts";
 import { readQuarantine } from "./lake.ts";
-import { changes, perform, sum, type Scene } from "./scene.ts";
+import { changes, perform, type Scene } from "./scene.ts";
 import { counted } from "./terminal.ts";
-import { readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
+import { lostOf, readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
 
 /** A row that fits nowhere, among others; then it is healed. */
 export async function poison(scene: Scene): Promise<void> {
@@ -30,11 +30,11 @@ export async function poison(scene: Scene): Promise<void> {
     `Sales order ${done.salesOrderId} is there in ${counted(arrived.length, "version")}, to be ` +
       `delivered on ${arrived.at(-1)?.day ?? "no day"}.`,
   );
-  const lost = sum((await rowsWritten(shop, marks, since)).map((written) => written.lost));
+  const lost = lostOf(await rowsWritten(shop, marks, since));
   terminal.field(
     "Of note",
     "One bad row holds nobody up, and nothing is dropped in silence. Its repair did not touch " +
-      `last_updated: a watermark would have lost ${lost === 1 ? "it" : counted(lost, "row")} for good.`,
+      `last_updated: a watermark would have lost ${lost}.`,
   );
 }
 

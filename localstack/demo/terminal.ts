@@ -4,7 +4,10 @@ import ora, { type Ora } from "ora";
 import { createColors } from "picocolors";
 
 /** Where the text goes: a terminal, a pipe, a file. */
-export type Output = NodeJS.WritableStream & { readonly isTTY?: boolean };
+export type Output = NodeJS.WritableStream & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+};
 
 const WIDTH = 80;
 /** Between a field's name and its text. */
@@ -21,7 +24,8 @@ export class Terminal {
   constructor(output: Output) {
     this.#output = output;
     const { NO_COLOR, TERM } = process.env;
-    this.#isLively = output.isTTY === true && !NO_COLOR && TERM !== "dumb";
+    // A terminal that does not know its width has 0 columns: ora would clear lines for ever.
+    this.#isLively = output.isTTY === true && !!output.columns && !NO_COLOR && TERM !== "dumb";
     this.#colours = createColors(this.#isLively);
   }
 

@@ -1,5 +1,6 @@
 // What a pipeline would lose that asks for rows "where last_updated is later than the newest that I have".
 import { SOURCE_TABLES, type Database, type SourceTable } from "../totesys/source.ts";
+import { counted } from "./terminal.ts";
 
 /** The newest last_updated in each table, as such a pipeline would remember it. */
 export type Watermarks = ReadonlyMap<SourceTable, string>;
@@ -21,6 +22,14 @@ export async function readWatermarks(shop: Database): Promise<Watermarks> {
 export async function takeTransactionId(shop: Database): Promise<string> {
   const { id } = await shop.one<{ id: string }>("select pg_current_xact_id()::text as id");
   return id;
+}
+
+/** How many of written rows a watermark would lose: `these 6 rows`, `4 of these 6 rows`. */
+export function lostOf(written: readonly Written[]): string {
+  const rows = written.reduce((sum, table) => sum + table.rows, 0);
+  const lost = written.reduce((sum, table) => sum + table.lost, 0);
+  const these = `these ${counted(rows, "row")}`.replace("these 1 row", "this row");
+  return lost === rows ? these : `${lost} of ${these}`;
 }
 
 /** Rows that a stretch of transactions wrote into one table. */

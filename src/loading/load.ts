@@ -82,7 +82,6 @@ export async function load(
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
-  await putReceipts(db, bucket);
   // From the newest itself: a lake that lacks it would never be noticed, nor ever be loaded.
   const listed = await listBatches(bucket, Math.max(0, newest.batch - 1));
   if (newest.sha256 !== null && listed[0] !== newest.batch)
@@ -90,6 +89,7 @@ export async function load(
       `the warehouse has loaded batch ${newest.batch}, and ${bucket} has no such batch: it was filled from another lake; ` +
         "correct PROCESSED_BUCKET or WAREHOUSE_SECRET, or restore the manifest",
     );
+  await putReceipts(db, bucket);
   for (const batch of listed.filter((one) => one > newest.batch)) {
     if (batch !== newest.batch + 1) {
       waitingFor = newest.batch + 1;

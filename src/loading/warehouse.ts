@@ -232,10 +232,8 @@ function holds(declared: Column, { base, type, precision, scale }: CatalogueColu
       if (base !== "numeric") return false;
       if (precision === null || scale === null) return true;
       return scale >= declared.scale! && precision - scale >= declared.precision! - declared.scale!;
-    case "date":
-      return base === "date";
     default:
-      // `time(3)` would round in silence: six digits are what a declared time has.
+      // A `time(3)` would round in silence: what is declared has six digits.
       return base === declared.type && !/\([0-5]\)/.test(type);
   }
 }

@@ -1,0 +1,397 @@
+// Databases and roles come in any setting, passwords hold anything, and warehouses are prepared by others: the service
+// depends on none of it.
+import { compare, latestOf, problems, starOf } from "../../localstack/totesys/star.ts";
+import type { LoadingSummary } from "../../src/loading/load.ts";
+import { addRole, addSecret, callWith, type Role } from "../support/attack.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+
+/** Texts that every escaping meets. */
+const TRICKY = "O'Keefe \\ \\n \\N \" é 👜 \t| ; $1";
+
+/** Calls all three functions with these secrets. */
+async function runWith(
+  p: TestPipeline,
+  secrets: { SOURCE_SECRET?: string; WAREHOUSE_SECRET?: string },
+): Promise<LoadingSummary> {
+  await callWith(p, "ingestion", secrets);
+  await callWith(p, "transformation", {});
+  return (await callWith(p, "loading", secrets)) as LoadingSummary;
+}
+
+describe("a role's settings", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 10 });
+    // Times that a time zone would move to another day or hour, money with its pennies, and text.
+    await p.shop.none(
+      `update sales_order set created_at = '2024-03-31 00:15:00.1', last_updated = '2024-10-27 23:59:59.999',
+              agreed_delivery_date = '2024-02-03' where sales_order_id = 1;
+       update staff set first_name = $1 where staff_id = 1`,
+      [TRICKY],
+    );
+  });
+  after(closeAll);
+
+  const settings: [setting: string, value: string][] = [
+    ["timezone", "Asia/Kathmandu"],
+    ["timezone", "America/St_Johns"],
+    ["datestyle", "German"],
+    ["datestyle", "SQL, MDY"],
+    ["intervalstyle", "sql_standard"],
+    ["search_path", "nowhere"],
+    ["search_path", ""],
+    ["statement_timeout", "1ms"],
+    ["lock_timeout", "1ms"],
+    ["idle_in_transaction_session_timeout", "10ms"],
+    ["default_transaction_isolation", "serializable"],
+    ["default_transaction_isolation", "repeatable read"],
+    ["default_transaction_read_only", "on"],
+    ["default_transaction_deferrable", "on"],
+    ["bytea_output", "escape"],
+    ["extra_float_digits", "-15"],
+    ["client_encoding", "latin1"],
+    ["standard_conforming_strings", "off"],
+    ["escape_string_warning", "off"],
+    ["backslash_quote", "off"],
+    ["transform_null_equals", "on"],
+    ["quote_all_identifiers", "on"],
+    ["array_nulls", "off"],
+    ["lc_monetary", "POSIX"],
+    ["lc_numeric", "POSIX"],
+    ["lc_time", "POSIX"],
+    ["lc_messages", "POSIX"],
+    ["row_security", "on"],
+    ["jit", "on"],
+    ["work_mem", "64kB"],
+    ["enable_hashjoin", "off"],
+    ["plan_cache_mode", "force_generic_plan"],
+    ["session_replication_role", "replica"],
+  ];
+
+  it("change nothing, one by one or all together, in the source or in the warehouse", async () => {
+    const odd = await addRole(p);
+    await p.shop.none("alter role $1:name superuser", odd.user);
+    const secrets = {
+      SOURCE_SECRET: await addSecret(p, { ...p.source, ...odd }),
+      WAREHOUSE_SECRET: await addSecret(p, { ...p.warehouse, ...odd }),
+    };
+    for (const [i, [setting, value]] of settings.entries()) {
+      await p.shop.none("alter role $1:name set $2:name to $3", [odd.user, setting, value]);
+      await p.shop.none("update sales_order set units_sold = $1 where sales_order_id = 1", [i]);
+      await p.shop.none("update staff set last_name = $1 where staff_id = 1", [`${TRICKY}${i}`]);
+      const { loaded } = await runWith(p, secrets);
+      expect(loaded.length, `${setting} = ${value}`).to.equal(1);
+    }
+    await p.expectTrue();
+    const versions = await p.star.any<{ units_sold: number }>(
+      "select units_sold from fact_sales_order where sales_order_id = 1 order by sales_record_id",
+    );
+    expect(versions.map((row) => row.units_sold)).to.deep.equal(settings.map((_, i) => i));
+    expect(
+      await p.star.one(
+        `select created_date::text, created_time::text, last_updated_date::text, last_updated_time::text, agreed_delivery_date::text
+           from fact_sales_order where sales_order_id = 1 order by sales_record_id desc limit 1`,
+      ),
+    ).to.deep.equal({
+      created_date: "2024-03-31",
+      created_time: "00:15:00.1",
+      last_updated_date: "2024-10-27",
+      last_updated_time: "23:59:59.999",
+      agreed_delivery_date: "2024-02-03",
+    });
+    expect(
+      await p.star.one("select first_name, last_name from dim_staff where staff_id = 1"),
+    ).to.deep.equal({
+      first_name: TRICKY,
+      last_name: `${TRICKY}${settings.length - 1}`,
+    });
+  });
+
+  it("that cut every statement off are overruled at each of many connections", async () => {
+    const hasty = await addRole(p);
+    await p.shop.none(
+      "alter role $1:name superuser; alter role $1:name set statement_timeout to '1ms'; alter role $1:name set default_transaction_read_only to on",
+      [hasty.user],
+    );
+    const SOURCE_SECRET = await addSecret(p, { ...p.source, ...hasty });
+    for (let i = 0; i < 10; i++)
+      expect(await callWith(p, "ingestion", { SOURCE_SECRET })).to.include({
+        outcome: "unchanged",
+      });
+  });
+
+  it("may be the database's own as well", async () => {
+    for (const [db, { database }] of [
+      [p.shop, p.source],
+      [p.star, p.warehouse],
+    ] as const)
+      for (const [setting, value] of [
+        ["timezone", "Pacific/Chatham"],
+        ["datestyle", "German"],
+        ["search_path", "nowhere"],
+        ["statement_timeout", "1ms"],
+        ["default_transaction_read_only", "on"],
+        ["standard_conforming_strings", "off"],
+      ])
+        await db.none("alter database $1:name set $2:name to $3", [database, setting, value]);
+    await p.shop.none("update staff set first_name = 'Chatham'");
+    await p.run();
+    await p.expectTrue();
+  });
+});
+
+describe("a password", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 5 });
+  });
+  after(closeAll);
+
+  for (const password of [
+    'it\'s "quoted"',
+    "a@b:c/d?e=f#g&h",
+    "100%25 %41 %",
+    "élan ß Ω 👜",
+    " spaces  inside and at the ends ",
+    "back\\slash\\\\n\\'",
+    '{"json":"yes"} $1 ${x}',
+    "SCRAM-SHA-256$4096:x",
+    "x".repeat(500),
+    "\t\u00a0\ufb01",
+  ])
+    it(`opens both databases: ${JSON.stringify(password.slice(0, 30))}`, async () => {
+      const role = await addRole(p, password);
+      await p.shop.none("alter role $1:name superuser", role.user);
+      await p.shop.none("update staff set first_name = $1", [role.user]);
+      await runWith(p, {
+        SOURCE_SECRET: await addSecret(p, { ...p.source, ...role }),
+        WAREHOUSE_SECRET: await addSecret(p, { ...p.warehouse, ...role }),
+      });
+      await p.expectTrue();
+    });
+});
+
+describe("a warehouse's schema", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 5 });
+  });
+  after(closeAll);
+
+  for (const schema of ["analytics", 'O\'Brien "x" €.y', "select"])
+    it(`is the secret's: ${schema}`, async () => {
+      await p.star.none("create schema $1:name; drop schema if exists etl cascade", [schema]);
+      const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, schema });
+      await p.shop.none("update staff set first_name = $1", [schema]);
+      await runWith(p, { WAREHOUSE_SECRET });
+      expect(problems(compare(await starOf(p.shop), await latestOf(p.star, schema)))).to.deep.equal(
+        [],
+      );
+      expect(
+        await p.star.any("select tablename from pg_tables where schemaname = 'public'"),
+      ).to.deep.equal([]);
+      // A second run knows its tables again.
+      await p.shop.none("update sales_order set units_sold = units_sold + 1");
+      expect((await runWith(p, { WAREHOUSE_SECRET })).prepared).to.deep.equal([]);
+      expect(
+        problems(
+          compare(await starOf(p.shop), await latestOf(p.star, schema), { allowExtraDates: true }),
+        ),
+      ).to.deep.equal([]);
+    });
+
+  it("that is not there is named", async () => {
+    const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, schema: "nowhere" });
+    await expect(callWith(p, "loading", { WAREHOUSE_SECRET })).to.be.rejectedWith(
+      /^cannot prepare nowhere\.dim_\w+: schema "nowhere" does not exist; /,
+    );
+  });
+});
+
+/** How a warehouse's builder may have written what TOTESYS.md leaves open. */
+interface Dialect {
+  readonly int: string;
+  readonly text: string;
+  readonly money: string;
+  readonly record: string;
+}
+const DIALECTS: Readonly<Record<string, Dialect>> = {
+  "serial, integer and varchar": {
+    int: "integer",
+    text: "varchar",
+    money: "numeric(10,2)",
+    record: "serial",
+  },
+  "bigserial, bigint and text": {
+    int: "bigint",
+    text: "text",
+    money: "numeric",
+    record: "bigserial",
+  },
+  "an identity by default, varchar(500) and wider money": {
+    int: "integer",
+    text: "varchar(500)",
+    money: "numeric(14,4)",
+    record: "integer generated by default as identity",
+  },
+  "an identity always, and bigint": {
+    int: "bigint",
+    text: "text",
+    money: "numeric(10,2)",
+    record: "bigint generated always as identity",
+  },
+};
+
+/** The eleven tables as TOTESYS.md writes them, by hand. */
+const starSql = ({ int, text, money, record }: Dialect): string => `
+  create table dim_date (
+    date_id date primary key, year ${int} not null, month ${int} not null, day ${int} not null,
+    day_of_week ${int} not null, day_name ${text} not null, month_name ${text} not null, quarter ${int} not null);
+  create table dim_staff (
+    staff_id ${int} primary key, first_name ${text} not null, last_name ${text} not null,
+    department_name ${text} not null, location ${text} not null, email_address ${text} not null);
+  create table dim_location (
+    location_id ${int} primary key, address_line_1 ${text} not null, address_line_2 ${text}, district ${text},
+    city ${text} not null, postal_code ${text} not null, country ${text} not null, phone ${text} not null);
+  create table dim_currency (
+    currency_id ${int} primary key, currency_code ${text} not null, currency_name ${text} not null);
+  create table dim_design (
+    design_id ${int} primary key, design_name ${text} not null, file_location ${text} not null, file_name ${text} not null);
+  create table dim_counterparty (
+    counterparty_id ${int} primary key, counterparty_legal_name ${text} not null,
+    counterparty_legal_address_line_1 ${text} not null, counterparty_legal_address_line_2 ${text},
+    counterparty_legal_district ${text}, counterparty_legal_city ${text} not null,
+    counterparty_legal_postal_code ${text} not null, counterparty_legal_country ${text} not null,
+    counterparty_legal_phone_number ${text} not null);
+  create table dim_payment_type (payment_type_id ${int} primary key, payment_type_name ${text} not null);
+  create table dim_transaction (
+    transaction_id ${int} primary key, transaction_type ${text} not null, sales_order_id ${int}, purchase_order_id ${int});
+  create table fact_sales_order (
+    sales_record_id ${record} primary key, sales_order_id ${int} not null,
+    created_date date not null references dim_date, created_time time not null,
+    last_updated_date date not null references dim_date, last_updated_time time not null,
+    sales_staff_id ${int} not null references dim_staff, counterparty_id ${int} not null references dim_counterparty,
+    units_sold ${int} not null, unit_price ${money} not null, currency_id ${int} not null references dim_currency,
+    design_id ${int} not null references dim_design, agreed_payment_date date not null references dim_date,
+    agreed_delivery_date date not null references dim_date,
+    agreed_delivery_location_id ${int} not null references dim_location);
+  create table fact_purchase_order (
+    purchase_record_id ${record} primary key, purchase_order_id ${int} not null,
+    created_date date not null references dim_date, created_time time not null,
+    last_updated_date date not null references dim_date, last_updated_time time not null,
+    staff_id ${int} not null references dim_staff, counterparty_id ${int} not null references dim_counterparty,
+    item_code ${text} not null, item_quantity ${int} not null, item_unit_price ${money} not null,
+    currency_id ${int} not null references dim_currency, agreed_delivery_date date not null references dim_date,
+    agreed_payment_date date not null references dim_date,
+    agreed_delivery_location_id ${int} not null references dim_location);
+  create table fact_payment (
+    payment_record_id ${record} primary key, payment_id ${int} not null,
+    created_date date not null references dim_date, created_time time not null,
+    last_updated_date date not null references dim_date, last_updated_time time not null,
+    transaction_id ${int} not null references dim_transaction, counterparty_id ${int} not null references dim_counterparty,
+    payment_amount ${money} not null, currency_id ${int} not null references dim_currency,
+    payment_type_id ${int} not null references dim_payment_type, paid boolean not null,
+    payment_date date not null references dim_date);`;
+
+describe("a warehouse that somebody else prepared", () => {
+  after(closeAll);
+
+  /** Everything that a builder would see changed: columns, defaults, constraints, indexes, owners, comments, rights. */
+  const definition = ({ star }: TestPipeline): Promise<object> =>
+    star.any(
+      `select c.relname, c.relkind, pg_get_userbyid(c.relowner) as owner, c.relacl::text, obj_description(c.oid) as comment,
+              (select json_agg(json_build_array(a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity,
+                               pg_get_expr(d.adbin, d.adrelid)) order by a.attnum)
+                 from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+                where a.attrelid = c.oid and a.attnum > 0) as columns,
+              (select json_agg(pg_get_constraintdef(k.oid) order by k.conname) from pg_constraint k where k.conrelid = c.oid) as constraints
+         from pg_class c where c.relnamespace = 'public'::regnamespace order by 1`,
+    );
+
+  /** The owner's tables, and a loader that may just do its work on them. */
+  async function prepare(p: TestPipeline, dialect: Dialect, rights: string): Promise<Role> {
+    const owner = await addRole(p);
+    const loader = await addRole(p);
+    const { database } = p.warehouse;
+    await p.star.none(
+      `revoke all on database $1:name from public; revoke all on schema public from public;
+       grant connect, create, temporary on database $1:name to $3:name;
+       grant usage on schema public to $3:name; grant usage, create on schema public to $2:name`,
+      [database, owner.user, loader.user],
+    );
+    await p.star.none(
+      `set role $1:name; ${starSql(dialect)} grant ${rights} on all tables in schema public to $2:name;
+       grant usage on all sequences in schema public to $2:name; reset role`,
+      [owner.user, loader.user],
+    );
+    return loader;
+  }
+
+  for (const [name, dialect] of Object.entries(DIALECTS))
+    it(`is used as it is, without a right to its schema: ${name}`, async () => {
+      const p = await openPipeline({ orders: 15 });
+      await p.shop.none("update staff set first_name = $1 where staff_id = 1", [TRICKY]);
+      const loader = await prepare(p, dialect, "select, insert, update");
+      const before = await definition(p);
+      const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, ...loader });
+      expect((await runWith(p, { WAREHOUSE_SECRET })).prepared).to.deep.equal([]);
+      await p.expectTrue();
+
+      await p.shop.none(
+        `update sales_order set unit_price = unit_price + 0.01; update payment set paid = not paid;
+         update department set location = 'Moved'; update purchase_order set item_code = 'X' where purchase_order_id = 1`,
+      );
+      await runWith(p, { WAREHOUSE_SECRET });
+      await p.expectTrue();
+      expect(await p.star.one("select count(*) n from fact_sales_order")).to.deep.equal({
+        n: "30",
+      });
+
+      // Everything once more: no version is doubled, whatever the columns' types are.
+      await p.ingest({ resync: true });
+      await runWith(p, { WAREHOUSE_SECRET });
+      await p.expectTrue();
+      expect(await p.star.one("select count(*) n from fact_sales_order")).to.deep.equal({
+        n: "30",
+      });
+      expect(await definition(p)).to.deep.equal(before);
+    });
+
+  it("where the loader may not write is told what to grant, and nothing is loaded", async () => {
+    const p = await openPipeline({ orders: 5 });
+    const loader = await prepare(p, DIALECTS["serial, integer and varchar"]!, "select");
+    const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, ...loader });
+    await expect(runWith(p, { WAREHOUSE_SECRET })).to.be.rejectedWith(
+      /^dim_\w+: permission denied for table dim_\w+; GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user$/,
+    );
+    expect(await p.star.one("select count(*) n from etl.batch_load")).to.deep.equal({ n: "0" });
+    await p.star.none("grant insert, update on all tables in schema public to $1:name", [
+      loader.user,
+    ]);
+    await runWith(p, { WAREHOUSE_SECRET });
+    await p.expectTrue();
+  });
+
+  it("without one of its tables is told that, and what to grant", async () => {
+    const p = await openPipeline({ orders: 5 });
+    const loader = await prepare(
+      p,
+      DIALECTS["serial, integer and varchar"]!,
+      "select, insert, update",
+    );
+    await p.star.none("drop table fact_payment");
+    const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, ...loader });
+    await expect(runWith(p, { WAREHOUSE_SECRET })).to.be.rejectedWith(
+      "cannot prepare public.fact_payment: permission denied for schema public; GRANT CREATE ON SCHEMA to this user, or let the tables' owner do it",
+    );
+    await p.star.none(
+      "grant create on schema public to $1:name; grant references on all tables in schema public to $1:name",
+      [loader.user],
+    );
+    expect((await runWith(p, { WAREHOUSE_SECRET })).prepared).to.deep.equal([
+      "created fact_payment",
+    ]);
+    await p.expectTrue();
+  });
+});
