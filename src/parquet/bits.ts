@@ -69,6 +69,7 @@ export function unpack(
         throw new RangeError("a run is too long");
       }
       const value = valueBytes === 0 ? 0 : bytes.readUIntLE(at, valueBytes);
+      if (value > mask) throw new RangeError(`${value} in ${width} bits`);
       out.fill(value, filled, filled + count);
       filled += count;
       at += valueBytes;

@@ -138,10 +138,7 @@ function readLevels(
     levels = new Uint8Array(count);
     unpack(body, start, from, 1, levels);
     present = 0;
-    for (const level of levels) {
-      if (level > 1) throw new Error(`a level of ${level}`);
-      present += level;
-    }
+    for (const level of levels) present += level;
   } else if (levelBytes !== 0) {
     throw new Error("levels in a column without nulls");
   }

@@ -65,7 +65,6 @@ const SETTINGS = {
   default_transaction_isolation: "read committed",
   // A policy that hides rows from us must be an error: what we do not see would be lost.
   row_security: "off",
-  statement_timeout: "0",
   lock_timeout: "0",
   transaction_timeout: "0",
   jit: "off",
@@ -108,6 +107,8 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
       await end();
     };
     try {
+      // Before all else: a role's default of a millisecond would cut off the query that sets the rest.
+      await db.none("set statement_timeout to 0");
       await db.any(
         `select set_config(s.name, w.value, false)
            from unnest($1::text[], $2::text[]) as w(name, value)

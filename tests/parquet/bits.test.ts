@@ -62,6 +62,7 @@ describe("packed and unpack", () => {
     ]) {
       expect(() => unpack(bytes, 0, bytes.length, 8, read)).to.throw(RangeError);
     }
+    expect(() => unpack(repeated(2, 100, 8), 0, 3, 1, read)).to.throw(RangeError, "2 in 1 bits");
     expect(() => unpack(Buffer.alloc(9), 0, 9, 25, read)).to.throw(RangeError);
     expect(() => unpack(Buffer.alloc(9), 0, 9, -1, read)).to.throw(RangeError);
   });

@@ -263,6 +263,21 @@ describe("a file of the codec hyparquet", () => {
     }
   });
 
+  // Those over GZIP's contents do not cover its header.
+  it("has checksums over its pages as they are in the file", async () => {
+    const bytes = await codec.write(columns, data);
+    let pages = 0;
+    for (let at = bytes.indexOf("1f8b08", "hex"); at >= 0;) {
+      const damaged = Buffer.from(bytes);
+      damaged[at + 4] = 1; // The time of writing, which nobody reads.
+      const outcome = await codec.read(damaged, columns).then(() => "was read", String);
+      expect(outcome).to.include("a page's checksum is wrong");
+      pages++;
+      at = bytes.indexOf("1f8b08", at + 3, "hex");
+    }
+    expect(pages).to.be.at.least(columns.length);
+  });
+
   it("has statistics of its own types", async () => {
     const path = await file(columns, data);
     const stats = await query(

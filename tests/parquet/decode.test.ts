@@ -1,0 +1,308 @@
+import { expect } from "chai";
+import type { ColumnMetaData, PageHeader, SchemaElement } from "hyparquet";
+import { ByteWriter } from "hyparquet-writer/src/bytewriter.js";
+import { writePageHeader } from "hyparquet-writer/src/datapage.js";
+import { crc32, gzipSync } from "node:zlib";
+import { packed, repeated } from "../../src/parquet/bits.ts";
+import { decodeChunk } from "../../src/parquet/decode.ts";
+import type { Stored } from "../../src/values.ts";
+
+interface Made {
+  element?: SchemaElement;
+  rows?: number;
+  meta?: Partial<ColumnMetaData>;
+  pages: { body: Buffer; header: Partial<PageHeader> }[];
+}
+
+const levels = { definition_level_encoding: "RLE", repetition_level_encoding: "RLE" } as const;
+const plain = (num_values: number): Partial<PageHeader> => ({
+  data_page_header: { num_values, encoding: "PLAIN", ...levels },
+});
+const indexed = (num_values: number): Partial<PageHeader> => ({
+  data_page_header: { num_values, encoding: "RLE_DICTIONARY", ...levels },
+});
+const dictionary = (num_values: number): Partial<PageHeader> => ({
+  type: "DICTIONARY_PAGE",
+  dictionary_page_header: { num_values, encoding: "PLAIN" },
+});
+const v2 = (
+  num_values: number,
+  num_nulls: number,
+  definition_levels_byte_length: number,
+  repetition_levels_byte_length = 0,
+): Partial<PageHeader> => ({
+  type: "DATA_PAGE_V2",
+  data_page_header_v2: {
+    num_values,
+    num_nulls,
+    num_rows: num_values,
+    encoding: "PLAIN",
+    definition_levels_byte_length,
+    repetition_levels_byte_length,
+    is_compressed: false,
+  },
+});
+const ints = (...values: number[]): Buffer => Buffer.from(Int32Array.from(values).buffer);
+const required: SchemaElement = { name: "it", type: "INT32", repetition_type: "REQUIRED" };
+const optional: SchemaElement = { ...required, repetition_type: "OPTIONAL" };
+const texts: SchemaElement = { ...required, type: "BYTE_ARRAY", converted_type: "UTF8" };
+
+/** What is read of a column whose pages were made by hand. */
+function read({ element = required, rows = 3, meta = {}, pages }: Made): Stored[] {
+  const parts: Uint8Array[] = [Buffer.from("PAR1")];
+  for (const { body, header } of pages) {
+    const writer = new ByteWriter();
+    writePageHeader(writer, {
+      type: "DATA_PAGE",
+      uncompressed_page_size: body.length,
+      compressed_page_size: body.length,
+      ...header,
+    });
+    parts.push(writer.getBytes(), body);
+  }
+  const size = Buffer.concat(parts).length - 4;
+  const file = Buffer.concat([...parts, Buffer.alloc(8)]);
+  const chunk: ColumnMetaData = {
+    type: element.type ?? "INT32",
+    encodings: [],
+    path_in_schema: ["it"],
+    codec: "UNCOMPRESSED",
+    num_values: BigInt(rows),
+    total_uncompressed_size: BigInt(size),
+    total_compressed_size: BigInt(size),
+    data_page_offset: 4n,
+    ...meta,
+  };
+  return decodeChunk(file, { meta: chunk, element, rows }).flat();
+}
+
+describe("decodeChunk", () => {
+  const three = { body: ints(1, -2, 3), header: plain(3) };
+  const lengthOf = (runs: Buffer): Buffer => ints(runs.length);
+  const two = packed(Uint8Array.of(1, 0, 1), 1);
+
+  it("reads pages of both versions, with and without nulls and dictionaries", () => {
+    expect(read({ pages: [three] })).to.deep.equal([1, -2, 3]);
+    const [first, second] = [
+      { body: ints(1), header: plain(1) },
+      { body: ints(2, 3), header: plain(2) },
+    ];
+    expect(read({ pages: [first, second] })).to.deep.equal([1, 2, 3]);
+    const v1 = { body: Buffer.concat([lengthOf(two), two, ints(7, 9)]), header: plain(3) };
+    expect(read({ element: optional, pages: [v1] })).to.deep.equal([7, null, 9]);
+    const levelled = { body: Buffer.concat([two, ints(7, 9)]), header: v2(3, 1, two.length) };
+    expect(read({ element: optional, pages: [levelled] })).to.deep.equal([7, null, 9]);
+    const entries = { body: ints(5, 6), header: dictionary(2) };
+    const indexes = {
+      body: Buffer.from([1, ...packed(Uint8Array.of(1, 0, 1), 1)]),
+      header: indexed(3),
+    };
+    expect(read({ pages: [entries, indexes] })).to.deep.equal([6, 5, 6]);
+    // Some writers give the indexes of one value no bits at all.
+    const single = { body: Buffer.from([0, ...repeated(0, 3, 0)]), header: indexed(3) };
+    expect(read({ pages: [{ body: ints(5), header: dictionary(1) }, single] })).to.deep.equal([
+      5, 5, 5,
+    ]);
+    const bits = packed(Uint8Array.of(1, 0, 1), 1);
+    const booleans = {
+      body: Buffer.concat([lengthOf(bits), bits]),
+      header: { data_page_header: { num_values: 3, encoding: "RLE", ...levels } } as const,
+    };
+    expect(read({ element: { ...required, type: "BOOLEAN" }, pages: [booleans] })).to.deep.equal([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  const entries = { body: ints(5, 6), header: dictionary(2) };
+  const text = (bytes: Buffer): Made => ({
+    element: texts,
+    rows: 1,
+    pages: [{ body: Buffer.concat([ints(bytes.length), bytes]), header: plain(1) }],
+  });
+  const damaged: [string, Made, RegExp][] = [
+    [
+      "values that are too few",
+      { pages: [{ ...three, body: ints(1, 2) }] },
+      /values of 8 bytes, not 12/,
+    ],
+    [
+      "values that are too many",
+      { pages: [{ ...three, body: ints(1, 2, 3, 4) }] },
+      /values of 16 bytes, not 12/,
+    ],
+    ["a page of more values than rows", { rows: 2, pages: [three] }, /a page of 3 values/],
+    [
+      "a page of minus one value",
+      { pages: [{ ...three, header: plain(-1) }] },
+      /a page of -1 values/,
+    ],
+    ["pages that end before the rows do", { rows: 4, pages: [three] }, /./],
+    [
+      "another count in the footer",
+      { pages: [three], meta: { num_values: 4n } },
+      /4 values in a row group of 3/,
+    ],
+    [
+      "pages outside the file",
+      { pages: [three], meta: { data_page_offset: 999n } },
+      /outside the file/,
+    ],
+    [
+      "pages in the magic bytes",
+      { pages: [three], meta: { data_page_offset: 0n } },
+      /outside the file/,
+    ],
+    [
+      "a page that reaches beyond its column",
+      { pages: [{ ...three, header: { ...plain(3), compressed_page_size: 999 } }] },
+      /reaches beyond/,
+    ],
+    [
+      "a page that is larger than its column",
+      { pages: [{ ...three, header: { ...plain(3), uncompressed_page_size: 2 ** 30 } }] },
+      /larger than its column/,
+    ],
+    [
+      "a page of another size",
+      { pages: [{ ...three, header: { ...plain(3), uncompressed_page_size: 8 } }] },
+      /a page of 12 bytes, not 8/,
+    ],
+    [
+      "a wrong checksum",
+      { pages: [{ ...three, header: { ...plain(3), crc: (crc32(three.body) | 0) ^ 1 } }] },
+      /checksum is wrong/,
+    ],
+    [
+      "an unknown encoding",
+      {
+        pages: [
+          {
+            ...three,
+            header: {
+              data_page_header: { num_values: 3, encoding: "BYTE_STREAM_SPLIT", ...levels },
+            },
+          },
+        ],
+      },
+      /encoding BYTE_STREAM_SPLIT is not read/,
+    ],
+    [
+      "run lengths of what is no boolean",
+      {
+        pages: [
+          { ...three, header: { data_page_header: { num_values: 3, encoding: "RLE", ...levels } } },
+        ],
+      },
+      /encoding RLE is not read/,
+    ],
+    [
+      "an unknown compression",
+      { pages: [three], meta: { codec: "BROTLI" } },
+      /compression BROTLI is not read/,
+    ],
+    [
+      "levels in an old encoding",
+      {
+        element: optional,
+        pages: [
+          {
+            body: three.body,
+            header: {
+              data_page_header: {
+                num_values: 3,
+                encoding: "PLAIN",
+                definition_level_encoding: "BIT_PACKED",
+                repetition_level_encoding: "RLE",
+              },
+            },
+          },
+        ],
+      },
+      /levels in BIT_PACKED/,
+    ],
+    [
+      "levels that are too long",
+      { element: optional, pages: [{ body: ints(99, 1), header: plain(3) }] },
+      /levels are too long/,
+    ],
+    [
+      "an index beyond the dictionary",
+      {
+        pages: [
+          entries,
+          { body: Buffer.from([2, ...packed(Uint8Array.of(0, 1, 2), 2)]), header: indexed(3) },
+        ],
+      },
+      /beyond the dictionary/,
+    ],
+    [
+      "no dictionary",
+      { pages: [{ body: Buffer.from([1, ...repeated(0, 3, 1)]), header: indexed(3) }] },
+      /dictionary is missing/,
+    ],
+    [
+      "a dictionary without its values",
+      { pages: [{ body: ints(5), header: dictionary(2) }, three] },
+      /values of 4 bytes, not 8/,
+    ],
+    [
+      "another count of nulls",
+      {
+        element: optional,
+        pages: [{ body: Buffer.concat([two, ints(7, 9)]), header: v2(3, 2, two.length) }],
+      },
+      /a page of 2 nulls/,
+    ],
+    [
+      "levels that repeat",
+      { pages: [{ body: three.body, header: v2(3, 0, 0, 1) }] },
+      /levels are wrong/,
+    ],
+    [
+      "levels of what has no nulls",
+      { pages: [{ body: Buffer.concat([two, ints(7, 9)]), header: v2(3, 0, two.length) }] },
+      /column without nulls/,
+    ],
+    ["a text that is no UTF-8", text(Buffer.of(0x61, 0xff, 0x62)), /not UTF-8/],
+    ["a text that is half a surrogate pair", text(Buffer.of(0xed, 0xa0, 0xbd)), /not UTF-8/],
+    [
+      "a text that reaches beyond its page",
+      { ...text(Buffer.from("a")), pages: [{ body: ints(5), header: plain(1) }] },
+      /beyond its page/,
+    ],
+    [
+      "bytes after the last text",
+      { ...text(Buffer.from("a")), pages: [{ body: ints(0, 0), header: plain(1) }] },
+      /values of 4 bytes, not 0/,
+    ],
+    [
+      "a type that is not read",
+      { element: { ...required, type: "DOUBLE" }, pages: [three] },
+      /DOUBLE is not read/,
+    ],
+    [
+      "a decimal without a width",
+      { element: { ...required, type: "FIXED_LEN_BYTE_ARRAY" }, pages: [three] },
+      /without a width/,
+    ],
+  ];
+  for (const [name, made, message] of damaged) {
+    it(`refuses ${name}`, () => {
+      expect(() => read(made)).to.throw(message);
+    });
+  }
+
+  it("does not unpack more than the page says it holds", () => {
+    const bomb = gzipSync(Buffer.alloc(1 << 20));
+    const header = { ...plain(3), uncompressed_page_size: 12 };
+    expect(() => read({ meta: { codec: "GZIP" }, pages: [{ body: bomb, header }] })).to.throw(
+      RangeError,
+    );
+  });
+
+  it("keeps U+FFFD and byte order marks that were written", () => {
+    expect(read(text(Buffer.from("\ufeff\ufffd")))).to.deep.equal(["\ufeff\ufffd"]);
+  });
+});

@@ -1,0 +1,108 @@
+// What the functions print: one JSON object a line, with the request's id; metrics as CloudWatch takes them.
+import type { Context } from "aws-lambda";
+import { startFunction } from "../../localstack/functions.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+
+interface Line {
+  readonly level?: string;
+  readonly message?: string;
+  readonly function_request_id?: string;
+  readonly _aws?: {
+    readonly CloudWatchMetrics: {
+      readonly Namespace: string;
+      readonly Metrics: { Name: string; Unit: string }[];
+    }[];
+  };
+  readonly [key: string]: unknown;
+}
+
+describe("logs and metrics", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 15 });
+    await p.shop.none(
+      "update sales_order set agreed_payment_date = 'soon' where sales_order_id = 1",
+    );
+  });
+  after(closeAll);
+
+  async function printed(name: string, event: unknown = {}, env = {}): Promise<Line[]> {
+    const lines: Line[] = [];
+    const onLog = (line: string, stream: string): void => {
+      if (stream === "stdout") lines.push(JSON.parse(line) as Line);
+    };
+    const child = startFunction({
+      name,
+      module: `src/handlers/${name}.ts`,
+      env: { ...p.env, ...env },
+      onLog,
+    });
+    try {
+      await child.invoke(event);
+    } catch (error) {
+      lines.push({ thrown: (error as Error).message });
+    } finally {
+      await child.stop();
+    }
+    return lines;
+  }
+  const metricsOf = (lines: readonly Line[]): Record<string, unknown> =>
+    Object.assign({}, ...lines.filter((line) => line._aws)) as Record<string, unknown>;
+
+  it("of an ingestion say what was read", async () => {
+    const lines = await printed("ingestion");
+    const [log] = lines.filter((line) => line.level === "INFO");
+    expect(log).to.deep.include({
+      message: "ingestion: committed",
+      batch: 1,
+      service: "ingestion",
+    });
+    expect(log!.function_request_id).to.be.a("string");
+    const [emf] = lines.filter((line) => line._aws);
+    expect(emf!._aws!.CloudWatchMetrics[0]!.Namespace).to.equal("TotesWarehouse");
+    expect(metricsOf(lines)).to.include({ Batch: 1, FenceAge: 0, service: "ingestion" });
+    expect(metricsOf(lines)["RowsIngested"]).to.be.greaterThan(100);
+    expect(metricsOf(lines)["Seconds"]).to.be.greaterThan(0);
+  });
+
+  it("of a transformation count the quarantined rows", async () => {
+    expect(metricsOf(await printed("transformation"))).to.include({ RowsRejected: 1, Batch: 1 });
+  });
+
+  it("of a loading beat, whether there was something to load or not", async () => {
+    const first = metricsOf(await printed("loading"));
+    expect(first).to.include({ Heartbeat: 1, Batch: 1, InferredMembers: 0 });
+    expect(first["RowsChanged"]).to.equal(first["RowsLoaded"]);
+    expect(first["Lag"]).to.be.greaterThan(0);
+    expect(metricsOf(await printed("loading"))).to.include({ Heartbeat: 1 });
+  });
+
+  it("of a failure are there too, without a heartbeat and without the password", async () => {
+    const lines = await printed("loading", {}, { WAREHOUSE_SECRET: "no/such/secret" });
+    expect(lines.at(-1)!["thrown"]).to.match(
+      /cannot read secret no\/such\/secret: ResourceNotFoundException/,
+    );
+    expect(metricsOf(lines)).to.include.keys("Seconds").and.not.include.keys("Heartbeat");
+    expect(JSON.stringify(lines)).to.not.contain(p.warehouse.password);
+  });
+
+  it("stop at the deadline after a batch, and the next invocation goes on", async () => {
+    for (const name of ["a", "b"]) {
+      await p.shop.none("update staff set first_name = $1 where staff_id = 1", [name]);
+      await p.ingest();
+    }
+    const short = {
+      getRemainingTimeInMillis: () => 29_000,
+      awsRequestId: "r",
+    } as unknown as Context;
+    const { handler } = await import("../../src/handlers/transformation.ts");
+    Object.assign(process.env, p.env);
+    expect((await handler({}, short)).batches.map(({ batch }) => batch)).to.deep.equal([2]);
+    expect((await p.transform()).batches.map(({ batch }) => batch)).to.deep.equal([3]);
+    const loading = await import("../../src/handlers/loading.ts");
+    Object.assign(process.env, p.env);
+    expect((await loading.handler({}, short)).loaded!.map(({ batch }) => batch)).to.deep.equal([2]);
+    expect((await p.load()).loaded!.map(({ batch }) => batch)).to.deep.equal([3]);
+  });
+});
