@@ -33,7 +33,7 @@ export interface LambdaFunction {
    * Runs the handler, one invocation after the other, and gives what it gives, passed through JSON.
    * @throws FunctionError what the handler threw, or how its process ended
    */
-  invoke(event: unknown): Promise<unknown>;
+  readonly invoke: (event: unknown) => Promise<unknown>;
   /** Ends the process, as a crash would. The next invocation starts another one. */
   kill(signal?: NodeJS.Signals): void;
   /** Ends the process for good, and the invocation that it has. */

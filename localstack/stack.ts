@@ -63,10 +63,10 @@ export interface Pipeline {
   readonly env: StackEnv;
   readonly queues: { readonly transformation: Queue; readonly loading: Queue };
   /** Sends the queues' messages to these from now on. */
-  connectFunctions(handlers: {
+  readonly connectFunctions: (handlers: {
     readonly transformation: QueueHandler;
     readonly loading: QueueHandler;
-  }): void;
+  }) => void;
 }
 
 /** A running stack: PostgreSQL, S3, Secrets Manager, and the pipeline of stage `local` on them. */

@@ -210,7 +210,8 @@ class Service {
     } catch (cause) {
       throw new AwsError(400, "SerializationException", String(cause));
     }
-    const key = String(parameters["SecretId"] ?? parameters["Name"] ?? "");
+    const asked = parameters["SecretId"] ?? parameters["Name"];
+    const key = typeof asked === "string" ? asked : "";
     return {
       observed: { service: "secretsmanager", operation, method, bucket: "", key },
       run: async () => ({ body: JSON.stringify(this.#secrets.run(operation, parameters)) }),

@@ -23,7 +23,11 @@ export function parseXml(body: string): XmlNode {
   try {
     roots = parser.parse(body, true) as Record<string, XmlNode>;
   } catch (cause) {
-    throw new AwsError(400, "MalformedXML", `The XML you provided was not well-formed: ${cause}`);
+    throw new AwsError(
+      400,
+      "MalformedXML",
+      `The XML you provided was not well-formed: ${(cause as Error).message}`,
+    );
   }
   const root = Object.entries(roots).find(([name]) => !name.startsWith("#"));
   if (!root) throw new AwsError(400, "MalformedXML", "The XML you provided was empty");

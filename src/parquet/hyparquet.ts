@@ -59,7 +59,7 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
   return columns.map((column) => {
     const leaf = findLeaf(metadata, column);
     if (leaf === undefined)
-      return new Array<Stored>(Number(metadata.num_rows)).fill(absent(column));
+      return Array.from({ length: Number(metadata.num_rows) }, () => absent(column));
     const pages: Stored[][] = [];
     for (const [g, group] of metadata.row_groups.entries()) {
       const meta = group.columns[leaf.index]?.meta_data;

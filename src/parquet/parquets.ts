@@ -93,7 +93,7 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
   for (const column of columns) {
     const index = leaves.findIndex((leaf) => leaf.name === column.name);
     if (index < 0) {
-      read.push(new Array<Stored>(rows).fill(absent(column)));
+      read.push(Array.from({ length: rows }, () => absent(column)));
       continue;
     }
     const expected = typeName(column);

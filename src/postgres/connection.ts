@@ -107,14 +107,7 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
       await end();
     };
     try {
-      // Before all else: a role's default of a millisecond would cut off the query that sets the rest.
-      await db.none("set statement_timeout to 0");
-      await db.any(
-        `select set_config(s.name, w.value, false)
-           from unnest($1::text[], $2::text[]) as w(name, value)
-           join pg_catalog.pg_settings s on lower(s.name) = w.name`,
-        [Object.keys(SETTINGS), Object.values(SETTINGS)],
-      );
+      await overrule(db);
     } catch (error) {
       await db.done();
       throw error;
@@ -123,6 +116,22 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
   } catch (error) {
     await end();
     throw new ConnectionError(credentials, error);
+  }
+}
+
+/** Sets what this service depends on. A role's default of a millisecond may cut this off itself: it is tried again. */
+async function overrule(db: Db, tries = 5): Promise<void> {
+  try {
+    await db.none("set statement_timeout to 0");
+    await db.any(
+      `select set_config(s.name, w.value, false)
+         from unnest($1::text[], $2::text[]) as w(name, value)
+         join pg_catalog.pg_settings s on lower(s.name) = w.name`,
+      [Object.keys(SETTINGS), Object.values(SETTINGS)],
+    );
+  } catch (error) {
+    if ((error as { code?: string }).code !== "57014" || tries === 1) throw error;
+    await overrule(db, tries - 1);
   }
 }
 

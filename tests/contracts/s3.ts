@@ -379,7 +379,7 @@ export async function refused(
     () => expect.fail(`succeeded instead of ${status} ${name ?? ""}`),
     (error: { name: string; $metadata?: { httpStatusCode?: number } }) => error,
   );
-  expect(answer.$metadata?.httpStatusCode, String(answer)).to.equal(status);
+  expect(answer.$metadata?.httpStatusCode, answer.message).to.equal(status);
   if (name !== undefined) expect(answer.name).to.equal(name);
 }
 

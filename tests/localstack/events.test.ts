@@ -45,7 +45,7 @@ describe("a queue", () => {
     });
     expect(record?.attributes.ApproximateReceiveCount).to.equal("1");
     expect(Number(record?.attributes.SentTimestamp)).to.be.closeTo(Date.now(), 5_000);
-    expect(record?.receiptHandle).to.be.a("string").that.is.not.empty;
+    expect(record?.receiptHandle).to.match(/./);
   });
 
   it("keeps messages until there is a handler", async () => {

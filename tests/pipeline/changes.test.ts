@@ -263,7 +263,7 @@ describe("fact versions", () => {
       "select sales_record_id from fact_sales_order where sales_order_id = 1 order by sales_record_id",
     );
     expect(ids.map((row) => row.sales_record_id)).to.deep.equal(
-      [...ids.map((row) => row.sales_record_id)].sort((a, b) => a - b),
+      ids.map((row) => row.sales_record_id).sort((a, b) => a - b),
     );
   });
 });

@@ -33,61 +33,71 @@ describe("a role's settings", () => {
   });
   after(closeAll);
 
-  const settings: [setting: string, value: string][] = [
-    ["timezone", "Asia/Kathmandu"],
-    ["timezone", "America/St_Johns"],
-    ["datestyle", "German"],
-    ["datestyle", "SQL, MDY"],
-    ["intervalstyle", "sql_standard"],
-    ["search_path", "nowhere"],
-    ["search_path", ""],
-    ["statement_timeout", "1ms"],
-    ["lock_timeout", "1ms"],
-    ["idle_in_transaction_session_timeout", "10ms"],
-    ["default_transaction_isolation", "serializable"],
-    ["default_transaction_isolation", "repeatable read"],
-    ["default_transaction_read_only", "on"],
-    ["default_transaction_deferrable", "on"],
-    ["bytea_output", "escape"],
-    ["extra_float_digits", "-15"],
-    ["client_encoding", "latin1"],
-    ["standard_conforming_strings", "off"],
-    ["escape_string_warning", "off"],
-    ["backslash_quote", "off"],
-    ["transform_null_equals", "on"],
-    ["quote_all_identifiers", "on"],
-    ["array_nulls", "off"],
-    ["lc_monetary", "POSIX"],
-    ["lc_numeric", "POSIX"],
-    ["lc_time", "POSIX"],
-    ["lc_messages", "POSIX"],
-    ["row_security", "on"],
-    ["jit", "on"],
-    ["work_mem", "64kB"],
-    ["enable_hashjoin", "off"],
-    ["plan_cache_mode", "force_generic_plan"],
-    ["session_replication_role", "replica"],
+  /** Each round is added to the ones before it. */
+  const rounds: Readonly<Record<string, string>>[] = [
+    {
+      timezone: "Asia/Kathmandu",
+      datestyle: "German",
+      search_path: "nowhere",
+      default_transaction_isolation: "serializable",
+      default_transaction_read_only: "on",
+      default_transaction_deferrable: "on",
+      bytea_output: "escape",
+      extra_float_digits: "-15",
+    },
+    { statement_timeout: "1ms", lock_timeout: "1ms", idle_in_transaction_session_timeout: "10ms" },
+    {
+      client_encoding: "latin1",
+      standard_conforming_strings: "off",
+      backslash_quote: "off",
+      transform_null_equals: "on",
+      quote_all_identifiers: "on",
+      array_nulls: "off",
+      row_security: "on",
+    },
+    {
+      timezone: "America/St_Johns",
+      datestyle: "SQL, MDY",
+      search_path: "",
+      intervalstyle: "sql_standard",
+      default_transaction_isolation: "repeatable read",
+      lc_messages: "POSIX",
+      lc_monetary: "POSIX",
+      lc_numeric: "POSIX",
+      lc_time: "POSIX",
+    },
+    {
+      work_mem: "64kB",
+      jit: "on",
+      enable_hashjoin: "off",
+      plan_cache_mode: "force_generic_plan",
+      session_replication_role: "replica",
+    },
   ];
 
-  it("change nothing, one by one or all together, in the source or in the warehouse", async () => {
+  it("change nothing, alone or together, in the source or in the warehouse", async () => {
     const odd = await addRole(p);
     await p.shop.none("alter role $1:name superuser", odd.user);
     const secrets = {
       SOURCE_SECRET: await addSecret(p, { ...p.source, ...odd }),
       WAREHOUSE_SECRET: await addSecret(p, { ...p.warehouse, ...odd }),
     };
-    for (const [i, [setting, value]] of settings.entries()) {
-      await p.shop.none("alter role $1:name set $2:name to $3", [odd.user, setting, value]);
-      await p.shop.none("update sales_order set units_sold = $1 where sales_order_id = 1", [i]);
-      await p.shop.none("update staff set last_name = $1 where staff_id = 1", [`${TRICKY}${i}`]);
+    for (const [round, settings] of rounds.entries()) {
+      for (const [setting, value] of Object.entries(settings))
+        await p.shop.none("alter role $1:name set $2:name to $3", [odd.user, setting, value]);
+      await p.shop.none(
+        `update sales_order set units_sold = $1 where sales_order_id = 1;
+         update staff set last_name = $2 where staff_id = 1`,
+        [round, `${TRICKY}${round}`],
+      );
       const { loaded } = await runWith(p, secrets);
-      expect(loaded.length, `${setting} = ${value}`).to.equal(1);
+      expect(loaded.length, JSON.stringify(settings)).to.equal(1);
+      await p.expectTrue();
     }
-    await p.expectTrue();
     const versions = await p.star.any<{ units_sold: number }>(
       "select units_sold from fact_sales_order where sales_order_id = 1 order by sales_record_id",
     );
-    expect(versions.map((row) => row.units_sold)).to.deep.equal(settings.map((_, i) => i));
+    expect(versions.map((row) => row.units_sold)).to.deep.equal(rounds.map((_, round) => round));
     expect(
       await p.star.one(
         `select created_date::text, created_time::text, last_updated_date::text, last_updated_time::text, agreed_delivery_date::text
@@ -102,10 +112,7 @@ describe("a role's settings", () => {
     });
     expect(
       await p.star.one("select first_name, last_name from dim_staff where staff_id = 1"),
-    ).to.deep.equal({
-      first_name: TRICKY,
-      last_name: `${TRICKY}${settings.length - 1}`,
-    });
+    ).to.deep.equal({ first_name: TRICKY, last_name: `${TRICKY}${rounds.length - 1}` });
   });
 
   it("that cut every statement off are overruled at each of many connections", async () => {
@@ -145,6 +152,7 @@ describe("a password", () => {
   let p: TestPipeline;
   before(async () => {
     p = await openPipeline({ orders: 5 });
+    await p.run();
   });
   after(closeAll);
 
@@ -163,12 +171,12 @@ describe("a password", () => {
     it(`opens both databases: ${JSON.stringify(password.slice(0, 30))}`, async () => {
       const role = await addRole(p, password);
       await p.shop.none("alter role $1:name superuser", role.user);
-      await p.shop.none("update staff set first_name = $1", [role.user]);
-      await runWith(p, {
-        SOURCE_SECRET: await addSecret(p, { ...p.source, ...role }),
-        WAREHOUSE_SECRET: await addSecret(p, { ...p.warehouse, ...role }),
+      const SOURCE_SECRET = await addSecret(p, { ...p.source, ...role });
+      const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, ...role });
+      expect(await callWith(p, "ingestion", { SOURCE_SECRET })).to.include({
+        outcome: "unchanged",
       });
-      await p.expectTrue();
+      expect(await callWith(p, "loading", { WAREHOUSE_SECRET })).to.include({ newest: 1 });
     });
 });
 
@@ -179,7 +187,7 @@ describe("a warehouse's schema", () => {
   });
   after(closeAll);
 
-  for (const schema of ["analytics", 'O\'Brien "x" €.y', "select"])
+  for (const schema of ['O\'Brien "x" €.y', "select"])
     it(`is the secret's: ${schema}`, async () => {
       await p.star.none("create schema $1:name; drop schema if exists etl cascade", [schema]);
       const WAREHOUSE_SECRET = await addSecret(p, { ...p.warehouse, schema });
@@ -223,22 +231,16 @@ const DIALECTS: Readonly<Record<string, Dialect>> = {
     money: "numeric(10,2)",
     record: "serial",
   },
-  "bigserial, bigint and text": {
+  "an identity by default, bigint, text and wider money": {
     int: "bigint",
     text: "text",
-    money: "numeric",
-    record: "bigserial",
-  },
-  "an identity by default, varchar(500) and wider money": {
-    int: "integer",
-    text: "varchar(500)",
     money: "numeric(14,4)",
     record: "integer generated by default as identity",
   },
-  "an identity always, and bigint": {
-    int: "bigint",
-    text: "text",
-    money: "numeric(10,2)",
+  "an identity always, varchar(500) and money of any size": {
+    int: "integer",
+    text: "varchar(500)",
+    money: "numeric",
     record: "bigint generated always as identity",
   },
 };
@@ -330,7 +332,7 @@ describe("a warehouse that somebody else prepared", () => {
 
   for (const [name, dialect] of Object.entries(DIALECTS))
     it(`is used as it is, without a right to its schema: ${name}`, async () => {
-      const p = await openPipeline({ orders: 15 });
+      const p = await openPipeline({ orders: 6 });
       await p.shop.none("update staff set first_name = $1 where staff_id = 1", [TRICKY]);
       const loader = await prepare(p, dialect, "select, insert, update");
       const before = await definition(p);
