@@ -78,7 +78,7 @@ export interface Stack extends Pipeline {
   /** Has something stopped before all that was started before it. */
   defer(name: string, stop: () => unknown): void;
   /** Stops everything, last in first out. Later calls wait for the first. Throws what failed, after trying all. */
-  stop(): Promise<void>;
+  readonly stop: () => Promise<void>;
 }
 
 const credentials = { accessKeyId: "test", secretAccessKey: "test" };

@@ -377,7 +377,7 @@ export async function refused(
 ): Promise<void> {
   const answer = await request.then(
     () => expect.fail(`succeeded instead of ${status} ${name ?? ""}`),
-    (error: { name: string; $metadata?: { httpStatusCode?: number } }) => error,
+    (error: Error & { $metadata?: { httpStatusCode?: number } }) => error,
   );
   expect(answer.$metadata?.httpStatusCode, answer.message).to.equal(status);
   if (name !== undefined) expect(answer.name).to.equal(name);
