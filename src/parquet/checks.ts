@@ -44,14 +44,27 @@ type WellFormed = string & { isWellFormed(): boolean };
 /** Tells whether UTF-8 can hold `text`: half a surrogate pair would be replaced in silence. */
 export const isWellFormed = (text: string): boolean => (text as WellFormed).isWellFormed();
 
-/**
- * Name to type, from what a file's metadata has under TYPES_KEY; empty where it has nothing.
- * Throws ParquetError where it cannot be read.
- */
-export function saidTypes(text: string | undefined): ReadonlyMap<string, string> {
+/** The declared types, for a file's metadata under TYPES_KEY: `{"price":"decimal(10,2)","note":"text?"}`. */
+export function typesText(columns: readonly FileColumn[]): string {
+  const said = columns.map((column) => [
+    column.name,
+    typeName(column) + (column.nullable ? "?" : ""),
+  ]);
+  return JSON.stringify(Object.fromEntries(said));
+}
+
+/** What `typesText` wrote, by name; empty where there is none. Throws ParquetError where it cannot be read. */
+export function saidTypes(
+  text: string | undefined,
+): ReadonlyMap<string, { readonly type: string; readonly nullable: boolean }> {
   try {
-    const types: unknown = JSON.parse(text ?? "{}");
-    return new Map(Object.entries(types ?? {}).map(([name, type]) => [name, String(type)]));
+    const said: unknown = JSON.parse(text ?? "{}");
+    return new Map(
+      Object.entries(said ?? {}).map(([name, of]) => {
+        const type = String(of);
+        return [name, { type: type.replace(/\?$/, ""), nullable: type.endsWith("?") }];
+      }),
+    );
   } catch (cause) {
     throw new ParquetError("the footer is damaged: its types cannot be read", { cause });
   }

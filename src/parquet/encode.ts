@@ -256,9 +256,9 @@ function plainInt64(values: Float64Array): Buffer {
   const halves = new Int32Array(values.length * 2);
   for (let i = 0; i < values.length; i++) {
     const value = values[i] ?? 0;
-    const high = Math.floor(value / 4_294_967_296);
-    halves[2 * i] = value - high * 4_294_967_296;
-    halves[2 * i + 1] = high;
+    // An Int32Array takes any number modulo 2³².
+    halves[2 * i] = value;
+    halves[2 * i + 1] = Math.floor(value / 4_294_967_296);
   }
   return Buffer.from(halves.buffer);
 }

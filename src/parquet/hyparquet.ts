@@ -58,16 +58,17 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
   const metadata = readFooter(bytes);
   return columns.map((column) => {
     const leaf = findLeaf(metadata, column);
-    if (leaf === undefined)
+    if (leaf === undefined) {
       return Array.from({ length: Number(metadata.num_rows) }, () => absent(column));
+    }
     const pages: Stored[][] = [];
     for (const [g, group] of metadata.row_groups.entries()) {
       const meta = group.columns[leaf.index]?.meta_data;
       try {
         if (meta === undefined) throw new Error("it is not there");
         const rows = Number(group.num_rows);
-        for (const page of decodeChunk(bytes, { meta, element: leaf.element, rows }))
-          pages.push(page);
+        const chunk = decodeChunk(bytes, { meta, element: leaf.element, rows });
+        for (const page of chunk) pages.push(page);
       } catch (cause) {
         const problem = cause instanceof Error ? cause.message : String(cause);
         throw new ParquetError(`row group ${g} is damaged: ${problem}`, {

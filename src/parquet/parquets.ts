@@ -6,7 +6,7 @@ import type {
   SchemaDefinition,
 } from "parquets";
 import type { Stored } from "../values.ts";
-import { bigintRange, isWellFormed, misfit, rowCount, saidTypes } from "./checks.ts";
+import { bigintRange, isWellFormed, misfit, rowCount, saidTypes, typesText } from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
 import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
@@ -26,7 +26,8 @@ async function load() {
 }
 type Package = Awaited<ReturnType<typeof load>>;
 
-/** Of Parquet's Thrift: what the pages are to be in. */
+/** Of Parquet's Thrift: how this codec writes. */
+const OPTIONAL = 1;
 const PLAIN = 0;
 const RLE = 3;
 const GZIP = 2;
@@ -77,8 +78,7 @@ async function write(
     });
     writer.writeRowGroup({ rowCount: to - from, columnData });
   }
-  const types = columns.map((column) => [column.name, typeName(column)]);
-  writer.writeFooter({ [TYPES_KEY]: JSON.stringify(Object.fromEntries(types)) });
+  writer.writeFooter({ [TYPES_KEY]: typesText(columns) });
   return Buffer.concat(parts);
 }
 
@@ -97,10 +97,15 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
       continue;
     }
     const expected = typeName(column);
-    const found = said.get(column.name) ?? "no type";
-    if (found !== expected)
-      throw new ParquetError(`found ${found}, expected ${expected}`, { column: column.name });
+    const found = said.get(column.name);
+    if (found?.type !== expected) {
+      const problem = `found ${found?.type ?? "no type"}, expected ${expected}`;
+      throw new ParquetError(problem, { column: column.name });
+    }
     try {
+      // Values that are taken for levels would be followed as run lengths, into gigabytes.
+      const optional = leaves[index]?.repetition_type === OPTIONAL;
+      if (optional !== found.nullable) throw new Error("its nulls are told in two ways");
       read.push(await readColumn(lib, file, bytes, column, index));
     } catch (cause) {
       if (cause instanceof ParquetError) throw cause;
@@ -249,17 +254,15 @@ async function readColumn(
     const rows = Number(group.num_rows);
     const start = Number(meta.data_page_offset);
     const page = bytes.subarray(start, start + Number(meta.total_compressed_size));
-    checkPage(lib, field, page, rows);
+    checkPage(lib, page, rows);
     const data = await file.envelopeReader.readColumnChunk(file.schema, chunk);
     decode(column, field, data, rows, values);
   }
   return values;
 }
 
-const VALUE_BITS: Readonly<Record<string, number>> = { BOOLEAN: 1, INT32: 32, INT64: 64 };
-
 /** The package believes a page's header, and makes room for as many values as that says. */
-function checkPage(lib: Package, field: ParquetField, page: Buffer, rows: number): void {
+function checkPage(lib: Package, page: Buffer, rows: number): void {
   const { pageHeader, length } = lib.decodePageHeader(page);
   const data = pageHeader.data_page_header;
   const count = data?.num_values;
@@ -269,11 +272,6 @@ function checkPage(lib: Package, field: ParquetField, page: Buffer, rows: number
   if (count !== rows) throw new Error(`a page of ${count} values in a row group of ${rows} rows`);
   if (length + pageHeader.compressed_page_size !== page.length) {
     throw new Error("a page is not as long as its column");
-  }
-  const bits = VALUE_BITS[field.primitiveType ?? ""];
-  const size = bits === undefined ? undefined : Math.ceil((rows * bits) / 8);
-  if (field.dLevelMax === 0 && size !== undefined && size !== pageHeader.uncompressed_page_size) {
-    throw new Error("a page is not as long as its values");
   }
 }
 

@@ -18,7 +18,7 @@ export interface FileColumn {
 /** Rows of a row group: what a reader has to hold at once. The codec parquets breaks above 123,000. */
 export const GROUP_ROWS = 100_000;
 
-/** Where a file whose Parquet types do not tell the declared ones keeps those, as JSON: name to type. */
+/** Where a file whose Parquet types do not tell the declared ones keeps those, as JSON. */
 export const TYPES_KEY = "totes.types";
 
 /** The column that holds the number of the batch a row belongs to. */

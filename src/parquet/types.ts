@@ -62,10 +62,13 @@ export function elementOf(column: FileColumn): SchemaElement {
  * The declared type that a file's column can be read as, as messages write it; else its Parquet type.
  * `said` is what the file's metadata tells of its types, for the codec whose Parquet types tell too little.
  */
-export function readableAs(element: SchemaElement, said?: ReadonlyMap<string, string>): string {
+export function readableAs(
+  element: SchemaElement,
+  said?: ReadonlyMap<string, { readonly type: string }>,
+): string {
   const { type, converted_type: converted, logical_type: logical } = element;
   const plain = converted === undefined && logical === undefined;
-  const declared = said?.get(element.name);
+  const declared = said?.get(element.name)?.type;
   if (type === "INT64" && declared !== undefined && (plain || converted === "TIMESTAMP_MICROS")) {
     return declared;
   }

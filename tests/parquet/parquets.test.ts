@@ -4,7 +4,8 @@ import { date, decimal, integer, nullable, timestamp } from "../../src/columns.t
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { fileColumns } from "../../src/parquet/schema.ts";
 import { store } from "../../src/values.ts";
-import { anyStored, codecContract, everyType } from "../contracts/codec.ts";
+import { codecContract } from "../contracts/codec.ts";
+import { anyStored, everyType } from "../contracts/stored.ts";
 
 const limits = { int64Bits: 53 } as const;
 
