@@ -120,8 +120,8 @@ async function start(options: PostgresOptions, port: number): Promise<Postgres> 
     const startServer = ["start", "-w", "-D", data, "-l", log];
     watchdog = await startWatchdog({
       start: [initdb, { program: programs("pg_ctl"), args: startServer }],
-      stop: { program: programs("pg_ctl"), args: ["stop", "-w", "-m", "{mode}", "-D", data] },
-      mode: "immediate",
+      // At once: what a checkpoint would save is removed anyway.
+      stop: { program: programs("pg_ctl"), args: ["stop", "-w", "-m", "immediate", "-D", data] },
       folder,
       log,
       user: as,
@@ -172,7 +172,7 @@ async function start(options: PostgresOptions, port: number): Promise<Postgres> 
       await promisify(execFile)(programs("pg_ctl"), args, { cwd: folder, env, ...as });
       pid = postmaster();
     },
-    stop: () => watchdog.end("fast"),
+    stop: () => watchdog.end(),
   };
   try {
     for (const name of options.databases ?? []) await postgres.createDatabase(name);

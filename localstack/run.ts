@@ -8,6 +8,7 @@ import { play } from "./demo/play.ts";
 import { Service } from "./demo/service.ts";
 import { seconds, Terminal } from "./demo/terminal.ts";
 import { startStack, type Stack } from "./stack.ts";
+import { DumpError } from "./totesys/dump.ts";
 
 const logFile = fileURLToPath(new URL("../.local/run.log", import.meta.url));
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -50,16 +51,16 @@ async function run(options: RunOptions): Promise<number> {
   } catch (error) {
     await leaving.ifAsked();
     service?.log(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    terminal.line();
+    if (stack) terminal.line();
     terminal.alarm(inPlainWords(error));
-    if (service) terminal.paragraph(`What the functions said is in ${log}`);
+    if (service && !(error instanceof DumpError))
+      terminal.paragraph(`What the functions said is in ${log}`);
     code = 1;
   }
   try {
     await stack?.stop();
-    terminal.paragraph(
-      `Everything is stopped and removed, ${seconds(performance.now() - startedAt)} after the start.`,
-    );
+    const after = seconds(performance.now() - startedAt);
+    if (stack) terminal.paragraph(`Everything is stopped and removed, ${after} after the start.`);
   } catch (error) {
     terminal.alarm(inPlainWords(error));
     code = 1;
@@ -101,7 +102,7 @@ function inPlainWords(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code } = error as NodeJS.ErrnoException;
   if (code === "EADDRINUSE")
-    return `Port ${KEPT_PORT} is in use, by LocalStack or another run: stop that first, or run without KEEP=1.`;
+    return `Port ${KEPT_PORT} is in use (LocalStack?): stop what listens, or leave out KEEP=1.`;
   if (error instanceof AggregateError) return error.errors.map(inPlainWords).join("; ");
   return error.message.charAt(0).toUpperCase() + error.message.slice(1);
 }

@@ -4,25 +4,20 @@ const { existsSync, readFileSync, rmSync } = require("node:fs");
 
 /** @type {import("./watchdog.ts").Task} */
 const task = JSON.parse(process.argv[2]);
-let mode = task.mode ?? "";
 
 // Our parent may be gone by the time it is told something.
 process.stdout.on("error", () => undefined);
 
 /** Runs a command to its end; a signal to us in the meantime waits. */
 function run({ program, args }) {
-  const { status, signal, error, stdout, stderr } = spawnSync(
-    program,
-    args.map((arg) => (arg === "{mode}" ? mode : arg)),
-    {
-      cwd: task.folder,
-      env: task.env ?? process.env,
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "pipe"],
-      windowsHide: true,
-      ...task.user,
-    },
-  );
+  const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
+    cwd: task.folder,
+    env: task.env ?? process.env,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+    windowsHide: true,
+    ...task.user,
+  });
   const reason = error?.message ?? (signal ? `ended by ${signal}` : `exit code ${status}`);
   return { ok: status === 0, output: [reason, stdout, stderr].filter(Boolean).join("\n") };
 }
@@ -46,7 +41,7 @@ for (const command of task.start ?? []) {
 }
 console.log(JSON.stringify({ ready: true }));
 
-process.stdin.on("data", (chunk) => (mode = String(chunk)));
+process.stdin.resume();
 process.stdin.on("end", finish);
 // A pipe that breaks has ended as well.
 process.stdin.on("error", finish);

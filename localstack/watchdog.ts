@@ -14,10 +14,8 @@ export interface Command {
 export interface Task {
   /** Run one after the other before `startWatchdog` returns. */
   readonly start?: readonly Command[];
-  /** Run when it ends; `{mode}` among its arguments stands for how `end` was asked to. */
+  /** Run when it ends. */
   readonly stop?: Command;
-  /** How to stop when nobody is left to say it. */
-  readonly mode?: string;
   /** Removed at the end, whatever happened. Commands run in it. */
   readonly folder: string;
   /** A file that commands log to: its end is part of the report when one of `start` fails. */
@@ -32,7 +30,7 @@ export interface Task {
 export interface Watchdog {
   readonly pid: number;
   /** Stops, removes, and waits until that is done. Later calls wait for the first. */
-  end(mode?: string): Promise<void>;
+  end(): Promise<void>;
 }
 
 /** A command of a task's `start` that failed: with its output. */
@@ -78,7 +76,7 @@ export async function startWatchdog(task: Task): Promise<Watchdog> {
   let ending: Promise<void> | undefined;
   return {
     pid: child.pid ?? 0,
-    end: (mode) => (ending ??= end(child, exited, task, mode)),
+    end: () => (ending ??= end(child, exited, task)),
   };
 }
 
@@ -95,18 +93,13 @@ function launch(task: Task) {
   return child;
 }
 
-async function end(
-  child: Child,
-  exited: Promise<unknown>,
-  task: Task,
-  mode: string | undefined,
-): Promise<void> {
+async function end(child: Child, exited: Promise<unknown>, task: Task): Promise<void> {
   child.ref();
-  child.stdin.end(mode);
+  child.stdin.end();
   await exited;
   if (child.signalCode === null) return;
   // Somebody killed it before it could tidy up: another one does.
   const { start: _start, ...rest } = task;
   const second = await startWatchdog(rest);
-  await second.end(mode);
+  await second.end();
 }

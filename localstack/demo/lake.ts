@@ -42,7 +42,7 @@ export async function showBucket(terminal: Terminal, s3: S3Client, bucket: strin
     `    ${counted(batches, "batch", "batches")}, ${counted(objects.length, "object")}, ${size(bytes)}, like`,
   );
   for (const { Key = "", Size = 0 } of samples(objects))
-    terminal.line(`  ${size(Size).padStart(8)}  ${Key}`);
+    terminal.line(`  ${size(Size).padStart(8)} ${Key}`);
 }
 
 /** The greatest data object, and the first one under each prefix that is no table's. */

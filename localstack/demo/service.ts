@@ -52,7 +52,10 @@ export class Service {
    * @param logFile takes what they print; begun anew
    * @throws Error where the log cannot be written
    */
-  constructor(stack: Stack, logFile: string) {
+  constructor(
+    stack: Pick<Stack, "env" | "queues" | "connectFunctions" | "defer">,
+    logFile: string,
+  ) {
     mkdirSync(path.dirname(logFile), { recursive: true });
     closeSync(openSync(logFile, "w"));
     // Appending keeps lines whole where two runs write to one log.
@@ -149,34 +152,35 @@ export class Service {
   /** Waits until a batch is in the warehouse, and the queues are at rest. */
   async #settle(batch: number): Promise<void> {
     const queues = Object.values(this.#queues);
+    const consumers = ["transformation", "loading"] as const;
     let idleSince = performance.now();
     for (;;) {
       if (queues.some((queue) => queue.depth + queue.inFlight > 0)) {
         await Promise.all(queues.map((queue) => queue.idle()));
         idleSince = performance.now();
       }
-      for (const queue of queues) this.#assertNoDeadLetter(queue);
+      for (const name of consumers) this.#assertNoDeadLetter(name, this.#queues[name]);
       if (this.#newest >= batch) return;
       // Nothing works and nothing waits: an event is on its way, or was lost.
       if (performance.now() - idleSince > patienceMs)
         throw new ServiceError(
-          `batch ${batch} did not reach the warehouse, which is at batch ${this.#newest}; no function says why`,
+          `Batch ${batch} did not reach the warehouse, which is at batch ${this.#newest}; no function says why`,
         );
       await delay(5);
     }
   }
 
-  #assertNoDeadLetter(queue: Queue): void {
+  /** Each dead letter is told of once. */
+  #assertNoDeadLetter(name: Name, queue: Queue): void {
     const { deadLetters } = queue;
     const dead = deadLetters.at(-1);
     const told = this.#buried.get(queue) ?? 0;
     if (!dead || deadLetters.length === told) return;
     this.#buried.set(queue, deadLetters.length);
     // What the handler answered says only which message failed: its log says why.
-    const why =
-      dead.reason instanceof Error ? dead.reason.message : this.#lastError.get(queue.name);
+    const why = dead.reason instanceof Error ? dead.reason.message : this.#lastError.get(name);
     throw failure(
-      queue.name,
+      name,
       `${why ?? "no reason given"} (${counted(deadLetters.length - told, "message")} given up after several attempts)`,
     );
   }
@@ -189,7 +193,7 @@ export class Service {
 }
 
 const failure = (name: string, why: string): ServiceError =>
-  new ServiceError(`the ${name} function failed: ${why}`);
+  new ServiceError(`The ${name} function failed: ${why}`);
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);

@@ -82,7 +82,7 @@ export class Terminal {
     const spinner: Ora = ora({
       text,
       indent: 2,
-      stream: process.stdout,
+      stream: this.#output,
       // Ctrl-C must stay a signal.
       discardStdin: false,
     }).start();
@@ -113,7 +113,7 @@ export class Terminal {
       clearOnComplete: true,
       // Its way out of a signal would be the only one.
       gracefulExit: false,
-      stream: process.stdout,
+      stream: this.#output,
     });
     bar.start(total, 0);
     return this.#while(bar, () => work((count) => bar.update(count)));

@@ -55,14 +55,12 @@ describe("the embedded PostgreSQL", () => {
     await expect(client.connect()).to.be.rejected.and.eventually.have.property("code", "28P01");
   });
 
-  it("copies a template with its rows, in far less than a second", async () => {
+  it("copies a template with its rows", async () => {
     await postgres.createDatabase("template");
     await query("template", "create table t as select generate_series(1, 1000) as n");
-    const start = performance.now();
     await Promise.all(
       ["copy 1", 'copy "2"'].map((name) => postgres.createDatabase(name, { template: "template" })),
     );
-    expect(performance.now() - start).to.be.below(1_000);
     expect(await query('copy "2"', "select count(*)::int from t")).to.deep.equal([{ count: 1000 }]);
   });
 

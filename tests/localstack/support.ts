@@ -48,11 +48,15 @@ export async function launch(fixture: string, ...args: string[]): Promise<Launch
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
-  child.stdout.on("data", (chunk: Buffer) => (output += String(chunk)));
-  child.stderr.on("data", (chunk: Buffer) => (output += String(chunk)));
-  await eventually(() => {
-    if (child.exitCode !== null && !output.includes("\n")) throw new Error(`it ended: ${output}`);
-    JSON.parse(output.split("\n")[0] ?? "");
-  }, 20_000);
-  return { child, said: JSON.parse(output.split("\n")[0] ?? ""), output: () => output };
+  let spoken = "";
+  child.stdout.on("data", (chunk: Buffer) => (spoken += String(chunk)));
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += String(chunk)));
+  const end = performance.now() + 30_000;
+  while (!spoken.includes("\n")) {
+    if (child.exitCode !== null || child.signalCode !== null || performance.now() > end)
+      throw new Error(`${fixture} said nothing: ${output}`);
+    await delay(10);
+  }
+  return { child, said: JSON.parse(spoken.split("\n")[0] ?? ""), output: () => output };
 }

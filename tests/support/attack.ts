@@ -9,10 +9,10 @@ import { handler as transformation } from "../../src/handlers/transformation.ts"
 import { expect } from "./chai.ts";
 import type { TestPipeline } from "./pipeline.ts";
 
-export const HANDLERS: Readonly<Record<Stage, () => Promise<unknown>>> = {
-  ingestion: () => ingestion(),
-  transformation: () => transformation(),
-  loading: () => loading(),
+const HANDLERS: Readonly<Record<Stage, (event?: object) => Promise<unknown>>> = {
+  ingestion: (event) => ingestion(event),
+  transformation: (event) => transformation(event),
+  loading: (event) => loading(event),
 };
 export type Stage = "ingestion" | "transformation" | "loading";
 
@@ -21,6 +21,7 @@ export async function callWith(
   { env }: TestPipeline,
   stage: Stage,
   changes: Readonly<Record<string, string | undefined>>,
+  event?: object,
 ): Promise<unknown> {
   const before = { ...process.env };
   Object.assign(process.env, env);
@@ -28,7 +29,7 @@ export async function callWith(
     if (value === undefined) delete process.env[name];
     else process.env[name] = value;
   try {
-    return await HANDLERS[stage]();
+    return await HANDLERS[stage](event);
   } finally {
     for (const name of Object.keys(changes)) delete process.env[name];
     Object.assign(process.env, before);
