@@ -2,7 +2,7 @@ import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
 
-/** A metric's name and its unit. Names are in use by alarms and dashboards: see infrastructure/. */
+/** A metric's name and its unit. Alarms and dashboards go by the names. */
 const UNITS = {
   /** One a loading: silence means death. */
   Heartbeat: MetricUnit.Count,

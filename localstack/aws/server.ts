@@ -48,6 +48,8 @@ export interface AwsServer {
   readonly port: number;
   readonly region: string;
   readonly account: string;
+  /** Where objects and secrets are kept. */
+  readonly folder: string;
   /** How often each operation was asked for, by its name: `PutObject`, `GetSecretValue` … */
   readonly requests: ReadonlyMap<string, number>;
   /** Adds a listener to the buckets' events, and gives what removes it. */
@@ -113,6 +115,7 @@ export async function startAws(options: AwsOptions = {}): Promise<AwsServer> {
     port: address.port,
     region,
     account,
+    folder,
     requests: service.requests,
     onEvent: (listener) => service.notifier.listen(listener),
     onRequest: (hook) => added(service.hooks, hook),

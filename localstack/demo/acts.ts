@@ -26,10 +26,14 @@ export async function firstLoad(
     `${counted(of("fact_"), "fact")} and ${counted(of("dim_"), "row")} of dimensions, in ` +
       `${counted(rows.length, "table")} that the loader created.`,
   );
+  const transactions = tick.loaded.length;
   terminal.field(
     "Of note",
-    `${counted(tick.loaded.length, "transaction")}, from one snapshot of the shop: whoever looks ` +
-      "sees nothing or all of it, never an order without its customer.",
+    transactions === 1
+      ? "One snapshot of the shop, one transaction in the warehouse: whoever looks sees nothing or " +
+          "all of it, never an order without its customer."
+      : `One snapshot of the shop, ${counted(transactions, "transaction")} in the warehouse: no ` +
+          "order is ever there without its customer.",
   );
 }
 
@@ -93,11 +97,11 @@ export async function renaming(scene: Scene): Promise<void> {
     `${changes(tick.loaded)} Of ${done.staff} members of staff ${shown} show "${done.name}".`,
   );
   const written = await rowsWritten(shop, new Map(), since);
-  const rows = written.map((w) => `${counted(w.rows, "row")} of ${w.table}`);
+  const rows = written.map(({ table, rows }) => `${counted(rows, "row")} of ${table}`);
+  if (written.every(({ table }) => table !== "staff")) rows.push("none of staff");
   terminal.field(
     "Of note",
-    `The shop wrote ${listed(rows)}, and none of staff: a changed lookup reaches every row that ` +
-      "shows it.",
+    `The shop wrote ${listed(rows)}: a changed lookup reaches every row that ` + "shows it.",
   );
 }
 

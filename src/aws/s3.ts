@@ -7,6 +7,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
 
 /** A request to S3 that failed: says which bucket and key, and what to do about the usual causes. */
 export class S3Error extends Error {
@@ -58,6 +59,7 @@ export async function putOnce(
   key: string,
   body: Buffer,
   contentType: string,
+  tries = 4,
 ): Promise<boolean> {
   try {
     await client().send(
@@ -71,8 +73,12 @@ export async function putOnce(
     );
     return true;
   } catch (error) {
-    // 412: it is there. 409: another conditional put of it is under way.
+    // 412: it is there. 409: another conditional put of it is under way, which may yet fail.
     const status = error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined;
+    if (status === 409 && tries > 1) {
+      await delay(200);
+      return putOnce(bucket, key, body, contentType, tries - 1);
+    }
     if (status === 412 || status === 409) return false;
     throw new S3Error("write", bucket, key, error);
   }

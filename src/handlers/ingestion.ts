@@ -18,6 +18,8 @@ export async function handler(
   observer.begin(context);
   try {
     const { INGESTION_BUCKET, SOURCE_SECRET } = getSettings("INGESTION_BUCKET", "SOURCE_SECRET");
+    if (event?.resync !== undefined && typeof event.resync !== "boolean")
+      throw new Error('to read everything again, send { "resync": true }');
     const summary = await ingest(
       () => connectWith(SOURCE_SECRET),
       INGESTION_BUCKET,

@@ -57,7 +57,8 @@ export async function handler(
       observer,
     );
     if (summary) {
-      observer.count({ Heartbeat: 1 });
+      const atRest = summary.loaded.length === 0 && summary.waitingFor === undefined;
+      observer.count({ Heartbeat: 1, ...(atRest ? { Lag: 0 } : {}) });
       observer.logger.info("loading: at rest", {
         newest: summary.newest,
         waitingFor: summary.waitingFor,

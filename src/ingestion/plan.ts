@@ -56,6 +56,8 @@ function whyNotComparable(last: IngestionManifest, now: Snapshot): string | unde
     return `the source is another database (oid ${last.database_oid} → ${now.database_oid})`;
   if (last.timeline !== now.timeline)
     return `the source was restored or failed over (timeline ${last.timeline} → ${now.timeline})`;
+  if (last.server_started_at !== now.server_started_at)
+    return `the source was restarted at ${now.server_started_at}`;
   const behind = BigInt(now.fence) - BigInt(last.fence);
   if (behind < 0n) return `the fence went back (${last.fence} → ${now.fence})`;
   if (behind > FARTHEST) return `the last batch is ${behind} transactions ago`;

@@ -105,7 +105,10 @@ function seekersFirst(todo: readonly Todo[]): readonly Todo[] {
   return [...ordered];
 }
 
-/** The newest value of each timestamp column now; what it was before, where the table is empty. */
+/**
+ * The newest value of each timestamp column now; what it was before, where the table is empty. Never one that is yet
+ * to come: a row from a clock that is wrong must not hide those that follow.
+ */
 async function newestOf(
   db: Db,
   sources: readonly Source[],
@@ -116,7 +119,8 @@ async function newestOf(
     const { changes } = source;
     if (changes.by !== "timestamp") continue;
     const { value } = await db.one<{ value: string | null }>(
-      `select max(${name(changes.column)})::text as value from ${qualified(source.schema, source.name)}`,
+      `select least(max(c) filter (where isfinite(c)), now()::${source.columns[changes.column]!.type})::text as value
+         from (select ${name(changes.column)} as c from ${qualified(source.schema, source.name)}) t`,
     );
     const mark = value ?? before[source.name];
     if (mark !== undefined) newest[source.name] = mark;

@@ -5,6 +5,8 @@ export interface Snapshot {
   readonly system_identifier: string;
   readonly database_oid: string;
   readonly timeline: string;
+  /** When the server was started. A crash hands out again ids that were given and not yet written down. */
+  readonly server_started_at: string;
   /** `xmin:xmax:xip,…` */
   readonly snapshot: string;
   /** Every transaction below it is settled. A 64-bit transaction id, as text. */
@@ -17,6 +19,7 @@ export function readSnapshot(db: Db): Promise<Snapshot> {
   return db.one<Snapshot>(
     `select pg_current_snapshot()::text as snapshot,
             pg_snapshot_xmin(pg_current_snapshot())::text as fence,
+            pg_postmaster_start_time()::text as server_started_at,
             (select system_identifier::text from pg_control_system()) as system_identifier,
             (select oid::text from pg_database where datname = current_database()) as database_oid,
             greatest((select timeline_id from pg_control_checkpoint()),

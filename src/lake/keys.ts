@@ -1,4 +1,4 @@
-// The layout of the two buckets (docs/architecture.md draws it): every key is made and read here.
+// The layout of the two buckets (the README draws it): every key is made and read here.
 
 /** Where the manifests are. A put here is the event that starts the next stage. */
 export const BATCHES = "_batches/";

@@ -33,10 +33,11 @@ const common = {
 
 const ingestionManifest = v.object({
   ...common,
-  /** Which database this was read from: another one, or another timeline of it, has other transaction ids. */
+  /** Which database this was read from: another one, another timeline of it, or one that crashed since, has other transaction ids. */
   system_identifier: v.string(),
   database_oid: v.string(),
   timeline: v.string(),
+  server_started_at: v.string(),
   /** `xmin:xmax:xip,…` of the one snapshot that the batch was read in. */
   snapshot: v.string(),
   /** Every transaction below it is settled and in the lake; what it or a later one wrote is read next time. A 64-bit xid. */
@@ -148,7 +149,7 @@ export function checkChain(
 
 /**
  * Commits a batch: compare-and-swap on its number.
- * @returns what is committed under that number now, and whether it is this run's. Of two overlapping runs one gets true.
+ * @returns whether this run's is the one that is committed: of two overlapping runs one gets true
  */
 export async function commitManifest(
   bucket: string,

@@ -142,21 +142,40 @@ export async function writeFile(
   let held: Buffer[] | undefined = [];
   const body = new PassThrough({ highWaterMark: 1 << 20 });
   let upload: Promise<void> | undefined;
-  await pipeline(lines, createGzip({ level: 1 }), async (compressed: AsyncIterable<Buffer>) => {
-    for await (const chunk of compressed) {
-      hash.update(chunk);
-      bytes += chunk.length;
-      if (held && (hold.left >= chunk.length || bytes <= SMALL)) {
-        hold.left -= chunk.length;
-        held.push(chunk);
-        continue;
+  const gzipped = pipeline(
+    lines,
+    createGzip({ level: 1 }),
+    async (compressed: AsyncIterable<Buffer>) => {
+      for await (const chunk of compressed) {
+        hash.update(chunk);
+        bytes += chunk.length;
+        if (held && (hold.left >= chunk.length || bytes <= SMALL)) {
+          hold.left -= chunk.length;
+          held.push(chunk);
+          continue;
+        }
+        if (!upload) {
+          for (const part of held ?? []) hold.left += part.length;
+          upload = putStream(bucket, key, body, "application/gzip");
+          // It is waited for below; one that fails meanwhile must not count as unhandled.
+          upload.catch(() => undefined);
+        }
+        for (const part of [...(held ?? []), chunk])
+          if (!body.write(part)) await Promise.race([once(body, "drain"), upload]);
+        held = undefined;
       }
-      upload ??= putStream(bucket, key, body, "application/gzip");
-      for (const part of [...(held ?? []), chunk])
-        if (!body.write(part)) await Promise.race([once(body, "drain"), upload]);
-      held = undefined;
+    },
+  );
+  try {
+    await gzipped;
+  } catch (error) {
+    // The upload must end too, and not as if the file were whole.
+    if (upload) {
+      body.destroy(error as Error);
+      await upload.catch(() => undefined);
     }
-  });
+    throw error;
+  }
   body.end();
   await upload;
   const waiting = held;

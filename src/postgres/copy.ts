@@ -9,7 +9,14 @@ const session = ({ db }: Connection): pg.Client => db.client as unknown as pg.Cl
 
 /** `COPY … TO STDOUT`, as it comes: each row ends with a newline. */
 export async function* copyOut(connection: Connection, sql: string): AsyncGenerator<Buffer> {
-  for await (const chunk of session(connection).query(to(sql))) yield chunk as Buffer;
+  let done = false;
+  try {
+    for await (const chunk of session(connection).query(to(sql))) yield chunk as Buffer;
+    done = true;
+  } finally {
+    // Nobody reads the rest: the session's next statement would wait behind it for ever. So it ends here.
+    if (!done) await session(connection).end();
+  }
 }
 
 /** `COPY … FROM STDIN`. @returns how many rows arrived */

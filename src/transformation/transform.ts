@@ -3,6 +3,7 @@ import { closureOf } from "../fingerprint.ts";
 import { getObjectPath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
+  ManifestError,
   readChained,
   readProcessedManifest,
   sha256,
@@ -47,9 +48,16 @@ export async function transform(
   at: Date = new Date(),
 ): Promise<TransformationSummary> {
   const nothing = { batch, rows: {}, rejected: {}, bytes: 0, left: [] };
-  if (await readProcessedManifest(buckets.processed, batch))
-    return { outcome: "done already", ...nothing };
+  const before = await readProcessedManifest(buckets.processed, batch);
   const { manifest, sha256: ingestion_sha256 } = await readChained(buckets.ingestion, batch);
+  if (before) {
+    if (before.manifest.ingestion_sha256 !== ingestion_sha256)
+      throw new ManifestError(
+        `batch ${batch} of ${buckets.processed} was made from another lake than ${buckets.ingestion}: ` +
+          "a new ingestion bucket needs a new processed bucket and an empty warehouse",
+      );
+    return { outcome: "done already", ...nothing };
+  }
   const ready = tables.filter((table) => serves(manifest, table));
   const made = await formatBatch(buckets.ingestion, manifest, ready);
 

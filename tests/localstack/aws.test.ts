@@ -141,12 +141,13 @@ describe("the local S3", () => {
       expect((await Body?.transformToString()) === old).to.equal(true);
     });
 
-    it("removes a folder that it made itself", async () => {
+    it("removes a folder that it made itself, and leaves one that it was given", async () => {
       const own = await startAws();
-      const made = (await readdir(tmpdir())).filter((name) => name.startsWith("local-aws-"));
+      expect(existsSync(own.folder)).to.equal(true);
       await own.stop();
-      const left = made.filter((name) => existsSync(path.join(tmpdir(), name)));
-      expect(made.length - left.length).to.equal(1);
+      expect(existsSync(own.folder)).to.equal(false);
+      await aws.stop();
+      expect(existsSync(folder)).to.equal(true);
     });
   });
 

@@ -191,7 +191,7 @@ describe("the stack", () => {
   ] as const) {
     it(`leaves nothing behind on ${signal}, and ends with ${code}`, async () => {
       const bySignal = signal.startsWith("SIG");
-      const { child, said, output } = await launch("hold-stack.ts", ...(bySignal ? [] : [signal]));
+      const { child, said, output } = await launch("hold-stack.ts", bySignal ? undefined : signal);
       const { pid, folder } = said as { pid: number; folder: string };
       const exit = once(child, "exit");
       if (bySignal) child.kill(signal as NodeJS.Signals);

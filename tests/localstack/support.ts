@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
@@ -40,11 +41,20 @@ export interface Launched {
   readonly output: () => string;
 }
 
-/** Runs a fixture in a process of its own, and waits for what it says first. */
-export async function launch(fixture: string, ...args: string[]): Promise<Launched> {
+/**
+ * Runs a fixture in a process of its own, and waits for what it says first.
+ * @param argument what the fixture is called with
+ * @param temporary the folder that it takes for its temporary files
+ */
+export async function launch(
+  fixture: string,
+  argument?: string,
+  temporary = tmpdir(),
+): Promise<Launched> {
   const file = fileURLToPath(new URL(`fixtures/${fixture}`, import.meta.url));
-  const child = spawn(process.execPath, ["--import", "tsx", file, ...args], {
+  const child = spawn(process.execPath, ["--import", "tsx", file, argument ?? ""], {
     cwd: root,
+    env: { ...process.env, TMPDIR: temporary, TEMP: temporary, TMP: temporary },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -36,6 +36,7 @@ const now = {
   system_identifier: "7000000000000000001",
   database_oid: "16384",
   timeline: "1",
+  server_started_at: "2026-11-01 00:00:00+00",
   snapshot: "1000:1000:",
   fence: "1000",
 };
@@ -116,6 +117,7 @@ describe("planRun", () => {
     ["another server", { system_identifier: "8" }, /another server \(8 → 7000000000000000001\)/],
     ["another database", { database_oid: "5" }, /another database/],
     ["a restore or fail-over", { timeline: "9" }, /restored or failed over \(timeline 9 → 1\)/],
+    ["a restart", { server_started_at: "2026-10-01 00:00:00+00" }, /restarted at 2026-11-01/],
     ["a fence that went back", { fence: "1001" }, /the fence went back \(1001 → 1000\)/],
   ];
   for (const [what, change, reason] of doubts)
