@@ -43,8 +43,11 @@ const TEXTS: Readonly<Record<string, string>> = {
   "a number": "007",
   "a formula": "=1+1",
   "right to left": "שלום \u202Eevil\u202C",
-  "a megabyte": "0123456789é\n'\"\\".repeat(25_000),
+  "a megabyte": "0123456789é\n'\"\\".repeat(70_000),
 };
+
+/** A megabyte is enough in one column. */
+const once = (value: string): string => (value.length > 1000 ? "" : value);
 
 describe("text", () => {
   let p: TestPipeline;
@@ -62,8 +65,8 @@ describe("text", () => {
       for (const [i, value] of Object.values(TEXTS).entries())
         await p.shop.none(
           `insert into design (design_id, design_name, file_location, file_name, last_updated)
-         values ($1, $2, $2, $2, now())`,
-          [first + i, value],
+         values ($1, $2, $3, $3, now())`,
+          [first + i, value, once(value)],
         );
       process.env["PARQUET_CODEC"] = codec;
       await p.run();
@@ -75,11 +78,10 @@ describe("text", () => {
       expect(arrived).to.have.length(Object.keys(TEXTS).length);
       for (const [i, [what, value]] of Object.entries(TEXTS).entries()) {
         const { design_name, file_location, file_name } = arrived[i]!;
-        for (const found of [design_name, file_location, file_name])
-          expect(
-            found === value,
-            `${what}: ${JSON.stringify(String(found).slice(0, 99))}`,
-          ).to.equal(true);
+        expect(design_name === value, `${what}: ${String(design_name).slice(0, 99)}`).to.equal(
+          true,
+        );
+        expect([file_location, file_name], what).to.deep.equal([once(value), once(value)]);
       }
       // And once more by the databases alone, as bytes: the driver might bend both sides alike.
       const bytes = (table: string): string =>
