@@ -1,4 +1,5 @@
 import { joined } from "../errors.ts";
+import { isObject } from "../json.ts";
 import { batchOf } from "../lake/keys.ts";
 
 /** An event that must not come here. */
@@ -21,9 +22,6 @@ export interface Wake {
     | { readonly refused: string };
 }
 
-type Json = Readonly<Record<string, unknown>>;
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 const recordsOf = (event: unknown): readonly unknown[] | undefined =>
   isObject(event) && Array.isArray(event["Records"]) ? event["Records"] : undefined;
 

@@ -4,6 +4,7 @@ import { PassThrough, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip, createGunzip, gzipSync } from "node:zlib";
 import { getObject, putOnce, putStream } from "../aws/s3.ts";
+import { isObject } from "../json.ts";
 import type { SourceRow } from "../table.ts";
 import { sha256, type LakeObject } from "./manifest.ts";
 
@@ -70,7 +71,7 @@ function parseLines(text: string, where: string, before: number): SourceRow[] {
   const lines = text.replace(/\n$/, "");
   try {
     const rows = JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as unknown[];
-    if (rows.every(isRow)) return rows;
+    if (rows.every(isObject)) return rows;
   } catch {
     // Found again below, with its line.
   }
@@ -83,7 +84,7 @@ function parseLines(text: string, where: string, before: number): SourceRow[] {
         cause,
       });
     }
-    if (!isRow(row)) {
+    if (!isObject(row)) {
       const found = row === null ? "null" : Array.isArray(row) ? "an array" : `a ${typeof row}`;
       throw new ObjectError(
         `${where}, line ${before + i + 1}: expected a JSON object, found ${found}`,
@@ -92,9 +93,6 @@ function parseLines(text: string, where: string, before: number): SourceRow[] {
   }
   throw new ObjectError(`${where}, after line ${before}: not one JSON object a line`);
 }
-
-const isRow = (value: unknown): value is SourceRow =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Memory in bytes that files may wait in until their run knows whether it needs them. */
 export interface Hold {
