@@ -7,7 +7,8 @@ const monthName = new Intl.DateTimeFormat("en-GB", { month: "long", timeZone: "U
 /** The calendar's facts about a day; nothing for a text that is no day: the fact's own row reports that one. */
 const dayOf = (date_id: string) => {
   const at = new Date(`${date_id}T00:00:00Z`);
-  if (Number.isNaN(at.getTime()) || at.toISOString().slice(0, 10) !== date_id) return [];
+  const isDay = !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 10) === date_id;
+  if (!isDay || date_id.startsWith("0000")) return []; // there is no year 0
   const [year, month, day] = date_id.split("-").map(Number) as [number, number, number];
   const day_of_week = at.getUTCDay() || 7;
   const names = { day_name: DAYS[day_of_week - 1]!, month_name: monthName.format(at) };
@@ -31,7 +32,7 @@ export default defineTable({
   format: (row) => {
     const agreed =
       "paid" in row ? [row.payment_date] : [row.agreed_delivery_date, row.agreed_payment_date];
-    const stamps = [row.created_at.slice(0, 10), row.last_updated.slice(0, 10)];
-    return [...new Set([...stamps, ...agreed])].flatMap(dayOf);
+    const stamps = [row.created_at, row.last_updated].filter((stamp) => !stamp.endsWith(" BC"));
+    return [...new Set([...stamps.map((stamp) => stamp.slice(0, 10)), ...agreed])].flatMap(dayOf);
   },
 });

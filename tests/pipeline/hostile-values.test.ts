@@ -467,6 +467,7 @@ const POISONS: readonly Poison[] = [
     "2024-01-01T00:00:00",
     "+2024-01-01",
     "10000-01-01",
+    "0000-01-01",
     "0044-03-15 BC",
     "２０２４-01-01",
     "null",
@@ -489,6 +490,11 @@ const POISONS: readonly Poison[] = [
   created("10000-01-01 00:00:00", `created_date: "10000-01-0" ${NO_DATE}`),
   // Of 45 BC, a leap year: its first ten characters are no day of the year 45.
   created("0045-02-29 10:00:00 BC", `created_date: "0045-02-29" ${NO_DATE}`),
+  // Of 44 BC: its first ten characters are a day of the year 44, which no fact refers to.
+  created(
+    "0044-03-15 00:00:00 BC",
+    'created_time: "00:00:00 BC" is not a time of day (HH:MM:SS[.ffffff])',
+  ),
   {
     table: "sales_order",
     set: "last_updated = 'infinity'",
@@ -561,6 +567,7 @@ describe("a value that no star table can show", () => {
       );
     }
     await p.expectTrue({ allowQuarantined: true, allowExtraDates: true });
+    expect(await p.star.any("select from dim_date where date_id = '0044-03-15'")).to.be.empty;
   });
 
   it("is told with its table, key, column and reason, and the row as the source gave it", async () => {
