@@ -2,14 +2,34 @@
 //
 // A Lambda bundle has no folder to read. Where src/registry.ts reads tables/ at run time, the bundle gets one static
 // import a file instead: dropping in a file is all that a new table needs, there as here.
-const { readdirSync } = require("node:fs");
+//
+// A bundle also knows how old it is (src/build.ts): when the newest file of src/ and tables/ was changed. Packaging the
+// same files again makes the same bundle, and what is checked out and deployed later, an older commit too, is newer.
+const { readdirSync, statSync } = require("node:fs");
 const path = require("node:path");
 
 const root = path.join(__dirname, "..");
 const folder = path.join(root, "tables");
 const registry = path.join(root, "src", "registry.ts");
 
+const built = Math.max(
+  ...["src", "tables"].flatMap((name) =>
+    readdirSync(path.join(root, name), { recursive: true, withFileTypes: true })
+      .filter((file) => file.isFile())
+      .map((file) => Math.floor(statSync(path.join(file.parentPath, file.name)).mtimeMs)),
+  ),
+);
+
 module.exports = [
+  {
+    name: "build",
+    setup(build) {
+      build.initialOptions.define = {
+        ...build.initialOptions.define,
+        "process.env.BUILD": JSON.stringify(String(built)),
+      };
+    },
+  },
   {
     name: "tables",
     setup(build) {

@@ -16,3 +16,7 @@ export const closureOf = ({ sources, lookups }: Table): string =>
 /** Changes when the table must be filled again: `closure.rows`, what is read for it and what is made of that. */
 export const fingerprint = (table: Table): string =>
   `${closureOf(table)}.${digest([table.name, table.columns, table.version])}`;
+
+/** The fingerprint of each of `tables`, by name. */
+export const fingerprintsOf = (tables: readonly Table[]): Record<string, string> =>
+  Object.fromEntries(tables.map((table) => [table.name, fingerprint(table)]));

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { fingerprint } from "../fingerprint.ts";
+import { getBuild } from "../build.ts";
+import { fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, HINTS } from "../lake/keys.ts";
 import {
   commitManifest,
@@ -83,7 +84,8 @@ export async function ingest(
     since: plan.since,
     high_water: reading.highWater,
     cursor: null,
-    fingerprints: Object.fromEntries(tables.map((table) => [table.name, fingerprint(table)])),
+    build: getBuild(),
+    fingerprints: fingerprintsOf(tables),
     objects,
   };
   const done = (outcome: IngestionSummary["outcome"], batch: number): IngestionSummary => ({

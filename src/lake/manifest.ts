@@ -29,6 +29,8 @@ const common = {
   /** Of the bytes of the ingestion manifest before; null for batch 1. */
   previous_sha256: v.nullable(sha256Shape),
   committed_at: v.string(),
+  /** When the code that wrote the batch was last changed, in ms since 1970; 0 where that is not known. */
+  build: v.optional(count, 0),
 };
 
 const ingestionManifest = v.object({
@@ -60,6 +62,8 @@ const processedManifest = v.object({
   /** Of the bytes of the ingestion manifest that this was made from. */
   ingestion_sha256: sha256Shape,
   ingested_at: v.string(),
+  /** Of each table module that the rows were made by. */
+  fingerprints: v.optional(v.record(v.string(), v.string()), {}),
   objects: v.array(lakeObject),
   rejected: v.array(lakeObject),
   rejected_rows: count,

@@ -1,4 +1,5 @@
 import { putOnce } from "../aws/s3.ts";
+import { checkBuild } from "../build.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
 import {
   checkChain,
@@ -66,7 +67,7 @@ const LOCK = 0x746f746573;
  * Loads every batch that is ready, in order, each in one transaction; then writes receipts. One loader at a time.
  *
  * @throws BusyError; WarehouseError; ManifestError, ObjectError or ParquetError for a batch that is not what was
- *   committed. Batches before it are loaded, later ones wait for it
+ *   committed; BuildError while a deploy is under way. Batches before it are loaded, later ones wait for it
  */
 export async function load(
   connection: Connection,
@@ -154,6 +155,7 @@ async function loadBatch(
   // After a batch that was skipped unread there is nothing to hold this one against.
   if (batch === 1 || previous !== null)
     checkChain(bucket, batch, manifest.previous_sha256, previous);
+  checkBuild(manifest, tables);
   const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
   const present = tables.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { closureOf } from "../fingerprint.ts";
+import { checkBuild, getBuild } from "../build.ts";
+import { closureOf, fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
@@ -38,7 +39,8 @@ export interface TransformationSummary {
 
 /**
  * Makes one batch's star rows. A pure function of the batch: run twice, it makes the same rows, and one run commits.
- * @throws ManifestError, ObjectError where the batch is not what was committed: nothing of it is half-done
+ * @throws ManifestError, ObjectError where the batch is not what was committed, BuildError where a deploy is under way:
+ *   nothing of it is half-done
  */
 export async function transform(
   buckets: Buckets,
@@ -58,6 +60,7 @@ export async function transform(
       );
     return { outcome: "done already", ...nothing };
   }
+  checkBuild(manifest, tables);
   const ready = tables.filter((table) => serves(manifest, table));
   const made = await formatBatch(buckets.ingestion, manifest, ready);
 
@@ -100,6 +103,8 @@ export async function transform(
     ingestion_sha256,
     ingested_at: manifest.committed_at,
     committed_at: new Date().toISOString(),
+    build: getBuild(),
+    fingerprints: fingerprintsOf(ready),
     objects,
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),

@@ -80,6 +80,29 @@ describe("a new table module", () => {
     expect(await p.rejected()).to.deep.equal([]);
   });
 
+  it("waits, in a function that the deploy has not reached yet, and loses nothing", async () => {
+    const as = async <T>(build: string, work: () => Promise<T>): Promise<T> => {
+      process.env["BUILD"] = build;
+      try {
+        return await work();
+      } finally {
+        delete process.env["BUILD"];
+      }
+    };
+    const raised = tablesOf(...modules, Object.assign({}, fact_design_use, { version: 2 }));
+    await as("2000", () => ingestWith(p, raised));
+    const refusal =
+      /^batch \d+ was made by newer code \(built 1970-01-01T00:00:02\.000Z\), with other modules for fact_design_use: a deploy/;
+    await expect(as("1000", () => transformWith(p, before_))).to.be.rejectedWith(refusal);
+    await as("2000", () => transformWith(p, raised));
+    await expect(as("1000", () => loadWith(p, before_))).to.be.rejectedWith(refusal);
+    const { loaded } = await as("2000", () => loadWith(p, raised));
+    expect(loaded.map(({ tables }) => tables["fact_design_use"]?.changed)).to.deep.equal([0]);
+    await expectFilled();
+    // And back to the module as it was.
+    await runWith(p, after_);
+  });
+
   it("is filled again when its version is raised, and rows that stayed the same get no version", async () => {
     const raised = tablesOf(...modules, Object.assign({}, fact_design_use, { version: 2 }));
     const count = "select count(*) n from fact_design_use";

@@ -4,6 +4,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { openShop } from "../../localstack/totesys/shop.ts";
 import { compare, latestOf, problems, starOf } from "../../localstack/totesys/star.ts";
+import { readIngestionManifest, readProcessedManifest } from "../../src/lake/manifest.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
@@ -49,5 +50,11 @@ describe("sls invoke local --stage local", () => {
     expect(newest).to.equal(1);
     expect(prepared).to.have.length(11);
     expect(problems(compare(await starOf(shop), await latestOf(star)))).to.deep.equal([]);
+    // The bundles are of one age: a deploy's functions take each other's batches.
+    Object.assign(process.env, env);
+    const ingested = await readIngestionManifest(env.INGESTION_BUCKET, 1);
+    const processed = await readProcessedManifest(env.PROCESSED_BUCKET, 1);
+    expect(ingested!.manifest.build).to.be.within(Date.UTC(2026, 0), Date.now());
+    expect(processed!.manifest.build).to.equal(ingested!.manifest.build);
   }).timeout(180_000);
 });
