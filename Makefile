@@ -1,5 +1,4 @@
 # Needs Node and npm alone: `make run` shows the whole pipeline at work, `make run-checks` proves it.
-NODE_24 := .node24/node_modules/.bin/node
 TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
@@ -41,12 +40,10 @@ coverage: requirements ## Tests, with coverage of src/ and tables/
 build: requirements ## Package the three functions
 	npx sls package --stage local
 
-$(NODE_24):
-	npm install --prefix .node24 --no-save --no-audit --no-fund --silent node@24.21.0
-
-test-node24: requirements $(NODE_24) ## Tests on Node 24, which the Lambdas run on
+test-node24: requirements ## Tests on Node 24, which the Lambdas run on
 	@mkdir -p coverage
-	PATH="$(CURDIR)/$(dir $(NODE_24)):$$PATH" MOCHA_JSON=coverage/mocha-node24.json node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs
+	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
+		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs
 
 clean: ## Remove what was made here
 	rm -rf node_modules .node24 .serverless .esbuild .local coverage

@@ -39,7 +39,11 @@ export class Observer {
 
   constructor(serviceName: string) {
     this.logger = new Logger({ serviceName });
-    this.#metrics = new Metrics({ namespace: "TotesWarehouse", serviceName });
+    this.#metrics = new Metrics({
+      // One a stage: metrics of two would add up.
+      namespace: process.env["POWERTOOLS_METRICS_NAMESPACE"] ?? "TotesWarehouse",
+      serviceName,
+    });
   }
 
   /** Every line from here on has the request's id. */

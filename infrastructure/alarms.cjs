@@ -1,0 +1,222 @@
+// The alarms, the topic that they mail by, and the metric filters that count what the functions log. Each alarm says what
+// it means and where the runbook tells what to do. Loaded with require(): keep it CommonJS.
+const FUNCTIONS = ["Ingestion", "Transformation", "Loading"];
+const QUEUES = ["Transformation", "Loading"];
+const noValue = { Ref: "AWS::NoValue" };
+
+/** kebab-case, for names that people read. */
+const kebab = (name) => name.replace(/(?<=.)(?=[A-Z])/g, "-").toLowerCase();
+
+module.exports = async ({ resolveVariable }) => {
+  const name = `totes-warehouse-${await resolveVariable("sls:stage")}`;
+  const stage = await resolveVariable("self:custom.stage");
+  const namespace = `TotesWarehouse/${await resolveVariable("sls:stage")}`;
+  const alarms = {};
+
+  /** An alarm named `id`. `unhealthy`: the pipeline is unhealthy while it is on, and the composite alarm mails. */
+  const alarm = (id, section, meaning, properties, { unhealthy = true, condition } = {}) => {
+    alarms[`${id}Alarm`] = {
+      unhealthy,
+      Type: "AWS::CloudWatch::Alarm",
+      ...(condition ? { Condition: condition } : {}),
+      Properties: {
+        AlarmName: `${name}-${kebab(id)}`,
+        AlarmDescription: `${meaning} What to do: docs/runbook.md#${section}`,
+        EvaluationPeriods: 1,
+        Threshold: 0,
+        ComparisonOperator: "GreaterThanThreshold",
+        TreatMissingData: "notBreaching",
+        // The composite alarm mails once, whatever fails with what; without it, each mails for itself.
+        AlarmActions: unhealthy
+          ? { "Fn::If": ["CompositeAlarm", noValue, [{ Ref: "Alerts" }]] }
+          : [{ Ref: "Alerts" }],
+        OKActions: unhealthy
+          ? { "Fn::If": ["CompositeAlarm", noValue, [{ Ref: "Alerts" }]] }
+          : [{ Ref: "Alerts" }],
+        ...properties,
+      },
+    };
+  };
+  const ofFunction = (of) => ({
+    Namespace: "AWS/Lambda",
+    Dimensions: [{ Name: "FunctionName", Value: { Ref: `${of}LambdaFunction` } }],
+    Period: 60,
+  });
+  const ofQueue = (queue) => ({
+    Namespace: "AWS/SQS",
+    Dimensions: [{ Name: "QueueName", Value: { "Fn::GetAtt": [queue, "QueueName"] } }],
+    Statistic: "Maximum",
+    Period: 60,
+  });
+  const ofService = (service) => ({
+    Namespace: namespace,
+    Dimensions: [{ Name: "service", Value: service }],
+  });
+
+  for (const of of FUNCTIONS) {
+    alarm(`${of}Errors`, "a-function-fails", `The ${kebab(of)} function failed.`, {
+      ...ofFunction(of),
+      MetricName: "Errors",
+      Statistic: "Sum",
+    });
+    alarm(
+      `${of}Throttles`,
+      "a-function-is-throttled",
+      `AWS did not start the ${kebab(of)} function: the account's concurrency is used up.`,
+      { ...ofFunction(of), MetricName: "Throttles", Statistic: "Sum" },
+    );
+    alarm(
+      `${of}Duration`,
+      "a-function-is-slow",
+      `The ${kebab(of)} function took more than 80 % of its ${stage.timeout} s.`,
+      {
+        ...ofFunction(of),
+        MetricName: "Duration",
+        Statistic: "Maximum",
+        Threshold: stage.timeout * 800,
+      },
+    );
+    alarm(
+      `${of}Problems`,
+      "a-function-fails",
+      `The ${kebab(of)} function logged five warnings or errors within an hour.`,
+      {
+        Namespace: namespace,
+        MetricName: `${of}Problems`,
+        Statistic: "Sum",
+        Period: 3600,
+        Threshold: 5,
+        ComparisonOperator: "GreaterThanOrEqualToThreshold",
+      },
+    );
+  }
+  for (const of of QUEUES) {
+    alarm(
+      `${of}DeadLetters`,
+      "dead-letters",
+      `The ${kebab(of)} function failed five times with the same message.`,
+      { ...ofQueue(`${of}DeadLetters`), MetricName: "ApproximateNumberOfMessagesVisible" },
+    );
+    alarm(
+      `${of}Backlog`,
+      "messages-wait",
+      `A message for the ${kebab(of)} function has waited for longer than two deliveries take.`,
+      {
+        ...ofQueue(`${of}Queue`),
+        MetricName: "ApproximateAgeOfOldestMessage",
+        Threshold: stage.visibilityTimeout * 2,
+      },
+    );
+  }
+  alarm("RowsRejected", "rows-in-quarantine", "Rows of the shop did not fit the star schema.", {
+    ...ofService("transformation"),
+    MetricName: "RowsRejected",
+    Statistic: "Sum",
+    Period: 300,
+  });
+  alarm(
+    "Lag",
+    "rows-arrive-late",
+    "A batch reached the warehouse half an hour after it was read.",
+    {
+      ...ofService("loading"),
+      MetricName: "Lag",
+      Statistic: "Maximum",
+      Period: 300,
+      Threshold: 1800,
+    },
+  );
+  alarm(
+    "Freshness",
+    "nothing-is-loaded",
+    "No loading has come to its end for 30 minutes: the warehouse stands still.",
+    {
+      ...ofService("loading"),
+      MetricName: "Heartbeat",
+      Statistic: "Sum",
+      Period: 300,
+      EvaluationPeriods: 6,
+      DatapointsToAlarm: 6,
+      Threshold: 1,
+      ComparisonOperator: "LessThanThreshold",
+      // Silence is the alarm, unless nothing is meant to start by itself.
+      TreatMissingData: stage.scheduleEnabled ? "breaching" : "notBreaching",
+    },
+  );
+
+  const members = Object.entries(alarms).filter(([, { unhealthy }]) => unhealthy);
+  const filters = FUNCTIONS.map((of) => [
+    `${of}ProblemsFilter`,
+    {
+      Type: "AWS::Logs::MetricFilter",
+      DependsOn: [`${of}LogGroup`],
+      Properties: {
+        LogGroupName: { Ref: `${of}LogGroup` },
+        FilterPattern: '{ $.level = "WARN" || $.level = "ERROR" }',
+        MetricTransformations: [
+          { MetricNamespace: namespace, MetricName: `${of}Problems`, MetricValue: "1" },
+        ],
+      },
+    },
+  ]);
+  return {
+    Resources: {
+      Alerts: {
+        Type: "AWS::SNS::Topic",
+        Properties: {
+          TopicName: `${name}-alerts`,
+          // Not with SNS's own key: CloudWatch may not use that one.
+          KmsMasterKeyId: { "Fn::If": ["OwnKey", { "Fn::GetAtt": ["Key", "Arn"] }, noValue] },
+        },
+      },
+      AlertsPolicy: {
+        Type: "AWS::SNS::TopicPolicy",
+        Properties: {
+          Topics: [{ Ref: "Alerts" }],
+          PolicyDocument: {
+            Version: "2012-10-17",
+            Statement: [
+              {
+                Sid: "Alarms",
+                Effect: "Allow",
+                Principal: { Service: "cloudwatch.amazonaws.com" },
+                Action: "sns:Publish",
+                Resource: { Ref: "Alerts" },
+                Condition: { StringEquals: { "aws:SourceAccount": { Ref: "AWS::AccountId" } } },
+              },
+            ],
+          },
+        },
+      },
+      AlertsMail: {
+        Type: "AWS::SNS::Subscription",
+        Condition: "Mail",
+        Properties: {
+          TopicArn: { Ref: "Alerts" },
+          Protocol: "email",
+          Endpoint: stage.orPlaceholder.mail,
+        },
+      },
+      ...Object.fromEntries(filters),
+      ...Object.fromEntries(
+        Object.entries(alarms).map(([id, { unhealthy: _, ...resource }]) => [id, resource]),
+      ),
+      UnhealthyAlarm: {
+        Type: "AWS::CloudWatch::CompositeAlarm",
+        Condition: "CompositeAlarm",
+        DependsOn: members.map(([id]) => id),
+        Properties: {
+          AlarmName: `${name}-unhealthy`,
+          AlarmDescription:
+            "The pipeline is unhealthy; the alarms that are on say why. What to do: docs/runbook.md",
+          AlarmRule: members
+            .map(([, { Properties }]) => `ALARM("${Properties.AlarmName}")`)
+            .join(" OR "),
+          AlarmActions: [{ Ref: "Alerts" }],
+          OKActions: [{ Ref: "Alerts" }],
+        },
+      },
+    },
+    Outputs: { Alerts: { Value: { Ref: "Alerts" } } },
+  };
+};
