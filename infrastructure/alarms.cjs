@@ -12,13 +12,18 @@ module.exports = async ({ resolveVariable }) => {
   const stage = await resolveVariable("self:custom.stage");
   const namespace = `TotesWarehouse/${await resolveVariable("sls:stage")}`;
   const alarms = {};
+  const members = []; // of the composite alarm
 
-  /** An alarm named `id`. `unhealthy`: the pipeline is unhealthy while it is on, and the composite alarm mails. */
-  const alarm = (id, section, meaning, properties, { unhealthy = true, condition } = {}) => {
+  /**
+   * An alarm named `id`, whose text says what it means and where the runbook is. The pipeline is unhealthy while it is on, and
+   * the composite alarm mails; unless the pipeline is `well` all the same, or there is no composite: then it mails itself.
+   */
+  const alarm = (id, section, meaning, properties, { well = false } = {}) => {
+    if (!well) members.push(`${id}Alarm`);
+    const mails = [{ Ref: "Alerts" }];
+    const actions = well ? mails : { "Fn::If": ["CompositeAlarm", noValue, mails] };
     alarms[`${id}Alarm`] = {
-      unhealthy,
       Type: "AWS::CloudWatch::Alarm",
-      ...(condition ? { Condition: condition } : {}),
       Properties: {
         AlarmName: `${name}-${kebab(id)}`,
         AlarmDescription: `${meaning} What to do: docs/runbook.md#${section}`,
@@ -26,13 +31,8 @@ module.exports = async ({ resolveVariable }) => {
         Threshold: 0,
         ComparisonOperator: "GreaterThanThreshold",
         TreatMissingData: "notBreaching",
-        // The composite alarm mails once, whatever fails with what; without it, each mails for itself.
-        AlarmActions: unhealthy
-          ? { "Fn::If": ["CompositeAlarm", noValue, [{ Ref: "Alerts" }]] }
-          : [{ Ref: "Alerts" }],
-        OKActions: unhealthy
-          ? { "Fn::If": ["CompositeAlarm", noValue, [{ Ref: "Alerts" }]] }
-          : [{ Ref: "Alerts" }],
+        AlarmActions: actions,
+        OKActions: actions,
         ...properties,
       },
     };
@@ -75,6 +75,7 @@ module.exports = async ({ resolveVariable }) => {
         Statistic: "Maximum",
         Threshold: stage.timeout * 800,
       },
+      { well: true },
     );
     alarm(
       `${of}Problems`,
@@ -108,12 +109,18 @@ module.exports = async ({ resolveVariable }) => {
       },
     );
   }
-  alarm("RowsRejected", "rows-in-quarantine", "Rows of the shop did not fit the star schema.", {
-    ...ofService("transformation"),
-    MetricName: "RowsRejected",
-    Statistic: "Sum",
-    Period: 300,
-  });
+  alarm(
+    "RowsRejected",
+    "rows-in-quarantine",
+    "Rows of the shop did not fit the star schema.",
+    {
+      ...ofService("transformation"),
+      MetricName: "RowsRejected",
+      Statistic: "Sum",
+      Period: 300,
+    },
+    { well: true },
+  );
   alarm(
     "Lag",
     "rows-arrive-late",
@@ -144,7 +151,6 @@ module.exports = async ({ resolveVariable }) => {
     },
   );
 
-  const members = Object.entries(alarms).filter(([, { unhealthy }]) => unhealthy);
   const filters = FUNCTIONS.map((of) => [
     `${of}ProblemsFilter`,
     {
@@ -198,19 +204,17 @@ module.exports = async ({ resolveVariable }) => {
         },
       },
       ...Object.fromEntries(filters),
-      ...Object.fromEntries(
-        Object.entries(alarms).map(([id, { unhealthy: _, ...resource }]) => [id, resource]),
-      ),
+      ...alarms,
       UnhealthyAlarm: {
         Type: "AWS::CloudWatch::CompositeAlarm",
         Condition: "CompositeAlarm",
-        DependsOn: members.map(([id]) => id),
+        DependsOn: members,
         Properties: {
           AlarmName: `${name}-unhealthy`,
           AlarmDescription:
             "The pipeline is unhealthy; the alarms that are on say why. What to do: docs/runbook.md",
           AlarmRule: members
-            .map(([, { Properties }]) => `ALARM("${Properties.AlarmName}")`)
+            .map((id) => `ALARM("${alarms[id].Properties.AlarmName}")`)
             .join(" OR "),
           AlarmActions: [{ Ref: "Alerts" }],
           OKActions: [{ Ref: "Alerts" }],

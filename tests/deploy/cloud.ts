@@ -1,0 +1,187 @@
+// The service deployed to an AWS on this machine, with real databases: what the deployment's tests need.
+import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
+import { IAMClient } from "@aws-sdk/client-iam";
+import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  SecretsManagerClient,
+} from "@aws-sdk/client-secrets-manager";
+import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import path from "node:path";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import { startEmulator, type Emulator } from "../../localstack/emulator.ts";
+import { startPostgres, type Postgres } from "../../localstack/postgres.ts";
+import { applySchema } from "../../localstack/stack.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+export const REGION = "eu-west-2";
+/** The emulator's account. */
+export const ACCOUNT = "000000000000";
+
+/** What a command printed, and how it ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+export interface Cloud {
+  readonly emulator: Emulator;
+  readonly postgres: Postgres;
+  /** A copy of the project, to deploy from and to edit. */
+  readonly project: string;
+  readonly s3: S3Client;
+  readonly secrets: SecretsManagerClient;
+  readonly sqs: SQSClient;
+  readonly lambda: LambdaClient;
+  readonly iam: IAMClient;
+  readonly cloudFormation: CloudFormationClient;
+  /** Runs `sls … --stage local` in the copy. */
+  sls(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended>;
+  /** Invokes a deployed function and waits for its answer. */
+  invoke(name: string, event?: object): Promise<{ failed: boolean; answer: unknown }>;
+  /** Makes a database's secret, or changes it. */
+  setSecret(side: "source" | "warehouse", change?: object): Promise<void>;
+  /** Messages that wait in a queue, are with a function, or wait to be delivered again. */
+  depth(queue: string): Promise<number>;
+  queueUrl(queue: string): Promise<string>;
+  stop(): Promise<void>;
+}
+
+/** Starts the emulator and PostgreSQL, with an empty shop; deploys nothing. */
+export async function openCloud(): Promise<Cloud> {
+  const emulator = await startEmulator({ port: 4599 });
+  const postgres = await startPostgres({ databases: ["totesys", "warehouse"] });
+  await applySchema(postgres, "totesys");
+  const project = mkdtempSync(path.join(root, ".local-deploy-"));
+  for (const part of ["src", "tables", "scripts", "infrastructure"])
+    cpSync(path.join(root, part), path.join(project, part), { recursive: true });
+  for (const file of ["serverless.yml", "package.json", "tsconfig.json", ".env.local"])
+    cpSync(path.join(root, file), path.join(project, file));
+  symlinkSync(path.join(root, "node_modules"), path.join(project, "node_modules"));
+
+  const client = {
+    endpoint: emulator.endpoint,
+    region: REGION,
+    credentials: { accessKeyId: "test", secretAccessKey: "test" },
+  };
+  const s3 = new S3Client({ ...client, forcePathStyle: true });
+  const secrets = new SecretsManagerClient(client);
+  const sqs = new SQSClient(client);
+  const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 60_000 } });
+  const iam = new IAMClient(client);
+  const cloudFormation = new CloudFormationClient(client);
+
+  const cloud: Cloud = {
+    emulator,
+    postgres,
+    project,
+    s3,
+    secrets,
+    sqs,
+    lambda,
+    iam,
+    cloudFormation,
+    sls: (args, env = {}) => run(project, args, { AWS_ENDPOINT_URL: emulator.endpoint, ...env }),
+    async invoke(name, event = {}) {
+      const { FunctionError, Payload } = await lambda.send(
+        new InvokeCommand({
+          FunctionName: `totes-warehouse-local-${name}`,
+          Payload: JSON.stringify(event),
+        }),
+      );
+      const answer: unknown = JSON.parse(Buffer.from(Payload ?? []).toString() || "null");
+      return { failed: FunctionError !== undefined, answer };
+    },
+    async setSecret(side, change = {}) {
+      const { host, port, user, password } = postgres;
+      const database = side === "source" ? "totesys" : "warehouse";
+      const SecretString = JSON.stringify({ host, port, user, password, database, ...change });
+      const name = `totes/local/${side}`;
+      try {
+        await secrets.send(new PutSecretValueCommand({ SecretId: name, SecretString }));
+      } catch (error) {
+        if ((error as Error).name !== "ResourceNotFoundException") throw error;
+        await secrets.send(new CreateSecretCommand({ Name: name, SecretString }));
+      }
+    },
+    async depth(queue) {
+      const { Attributes = {} } = await sqs.send(
+        new GetQueueAttributesCommand({
+          QueueUrl: await cloud.queueUrl(queue),
+          AttributeNames: ["All"],
+        }),
+      );
+      return (
+        Number(Attributes["ApproximateNumberOfMessages"]) +
+        Number(Attributes["ApproximateNumberOfMessagesNotVisible"])
+      );
+    },
+    async queueUrl(queue) {
+      const QueueName = `totes-warehouse-local-${queue}`;
+      return (await sqs.send(new GetQueueUrlCommand({ QueueName }))).QueueUrl!;
+    },
+    async stop() {
+      rmSync(project, { recursive: true, force: true });
+      await postgres.stop();
+      await emulator.stop();
+    },
+  };
+  return cloud;
+}
+
+async function run(
+  cwd: string,
+  args: readonly string[],
+  change: NodeJS.ProcessEnv,
+): Promise<Ended> {
+  // Nothing of the shell's AWS: what .env.local says, and the port.
+  const env = Object.fromEntries(
+    Object.entries({ ...process.env, NODE_NO_WARNINGS: "1" }).filter(
+      ([name]) => !name.startsWith("AWS_") || name in change,
+    ),
+  );
+  const child = spawn(
+    process.execPath,
+    [
+      path.join(root, "node_modules", "serverless", "bin", "serverless.js"),
+      ...args,
+      "--stage",
+      "local",
+    ],
+    { cwd, env: { ...env, ...change }, stdio: ["ignore", "pipe", "pipe"] },
+  );
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  return { code: await ended, output: out + err };
+}
+
+/** Waits until `check` gives no problem. A check that throws counts as one; after `seconds` the last is thrown. */
+export async function eventually(
+  seconds: number,
+  check: () => Promise<string | readonly string[] | undefined>,
+): Promise<void> {
+  const until = performance.now() + seconds * 1000;
+  for (;;) {
+    let problem: string | readonly string[] | undefined;
+    try {
+      problem = await check();
+    } catch (error) {
+      problem = (error as Error).message;
+    }
+    if (problem === undefined || problem.length === 0) return;
+    if (performance.now() > until)
+      throw new Error(`not within ${seconds} s: ${[problem].flat().slice(0, 5).join("; ")}`);
+    await delay(100);
+  }
+}
+
+/** What is there: bucket names. */
+export async function bucketsOf(cloud: Cloud): Promise<string[]> {
+  const { Buckets = [] } = await cloud.s3.send(new ListBucketsCommand({}));
+  return Buckets.map(({ Name }) => Name!);
+}

@@ -1,0 +1,299 @@
+// `sls deploy` to an AWS on this machine (ministack, IAM enforced, functions under Node 24) that runs the service by itself: the
+// schedule starts ingestion, the buckets' events do the rest.
+//
+// Not shown here, for the emulator has it not: the alarms going off, metrics out of the logs, the composite alarm, the
+// bucket policies that want TLS, a queue's own redrive (the messages are moved by hand), VPCs, customer keys, and the permissions
+// for queues and logs, which it does not ask for.
+import { CreateBucketCommand, DeleteBucketCommand } from "@aws-sdk/client-s3";
+import { ListStacksCommand } from "@aws-sdk/client-cloudformation";
+import { GetRolePolicyCommand, ListRolesCommand, PutRolePolicyCommand } from "@aws-sdk/client-iam";
+import {
+  InvokeCommand,
+  ListEventSourceMappingsCommand,
+  ListFunctionsCommand,
+  UpdateEventSourceMappingCommand,
+} from "@aws-sdk/client-lambda";
+import {
+  DeleteMessageCommand,
+  ListQueuesCommand,
+  ReceiveMessageCommand,
+  SendMessageCommand,
+} from "@aws-sdk/client-sqs";
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import {
+  lateCommit,
+  openShop,
+  silentUpdates,
+  type LateCommit,
+} from "../../localstack/totesys/shop.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
+import { bucketsOf, eventually, openCloud, REGION, type Cloud } from "./cloud.ts";
+
+/** For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. */
+const QUICK = [
+  "--param",
+  "rate=rate(1 minute)",
+  "--param",
+  "timeout=8",
+  "--param",
+  "visibilityTimeout=8",
+];
+
+describe("the deployed service", () => {
+  let cloud: Cloud;
+  let shop: Database;
+  let star: Database;
+  let late: LateCommit;
+  const isTrue = (): Promise<string[]> => untruths(shop, star, { allowExtraDates: true });
+
+  before(async () => {
+    cloud = await openCloud();
+    const { host, port, user, password } = cloud.postgres;
+    shop = connectTo({ host, port, user, password, database: "totesys" });
+    star = connectTo({ host, port, user, password, database: "warehouse" });
+    await openShop(shop, { seed: 3, salesOrders: 200 });
+  });
+  after(async () => {
+    await closeAll();
+    await cloud?.stop();
+  });
+
+  /** A deploy that must not come to anything. */
+  const refused = async (expected: RegExp, args: string[] = [], env = {}): Promise<void> => {
+    const { code, output } = await cloud.sls(["deploy", ...QUICK, ...args], env);
+    expect(output).to.match(expected);
+    expect(code).to.not.equal(0);
+  };
+
+  it("is refused where a secret is missing, and nothing is made", async () => {
+    await refused(
+      /stage local: there is no secret totes\/local\/source; create it with aws secretsmanager/,
+    );
+    expect(await bucketsOf(cloud)).to.deep.equal([]);
+    const { StackSummaries = [] } = await cloud.cloudFormation.send(new ListStacksCommand({}));
+    expect(StackSummaries).to.deep.equal([]);
+  });
+
+  it("is deployed by one command", async () => {
+    await cloud.setSecret("source");
+    await cloud.setSecret("warehouse");
+    // Its rows are written before the first batch is read, and committed after it.
+    late = await lateCommit(() => shop.connect(), { seed: 5, now: new Date() });
+    const { code, output } = await cloud.sls(["deploy", ...QUICK]);
+    expect(code, output).to.equal(0);
+    const { output: info } = await cloud.sls(["info", ...QUICK]);
+    expect(info).to.match(/ingestion: totes-warehouse-local-ingestion/);
+  });
+
+  it("is refused where a bucket's name is taken", async () => {
+    await cloud.s3.send(new CreateBucketCommand({ Bucket: "somebodys" }));
+    await refused(
+      /the bucket name somebodys is taken: .* choose another: --param "processedBucket=…"/,
+      ["--param", "processedBucket=somebodys"],
+    );
+    await cloud.s3.send(new DeleteBucketCommand({ Bucket: "somebodys" }));
+  });
+
+  it("is refused with the credentials of another account", () =>
+    refused(
+      /these credentials are of account 000000000000; this stage belongs to account 123456789012/,
+      ["--param", "account=123456789012"],
+    ));
+
+  it("is refused where no emulator answers", () =>
+    refused(
+      /no emulator answers at http:\/\/127\.0\.0\.1:9 \(.*\); start one: npm run emulator/,
+      [],
+      { AWS_ENDPOINT_URL: "http://127.0.0.1:9" },
+    ));
+
+  it("changes nothing when it is deployed again", async () => {
+    const { code, output } = await cloud.sls(["deploy", ...QUICK]);
+    expect(code, output).to.equal(0);
+    expect(output).to.match(/No changes to deploy/);
+  });
+
+  it("fills the warehouse by itself: nobody calls a function", () => eventually(100, isTrue));
+
+  it("brings what changed in silence, and what commits late", async () => {
+    await silentUpdates(shop, { seed: 4 });
+    await late.commit();
+    await eventually(100, isTrue);
+  });
+
+  it("takes a commit of the shop to the warehouse in a moment, once it is woken", async () => {
+    const started = performance.now();
+    await shop.none("update design set file_name = 'latency.json' where design_id = 1");
+    await cloud.lambda.send(
+      new InvokeCommand({
+        FunctionName: "totes-warehouse-local-ingestion",
+        InvocationType: "Event",
+      }),
+    );
+    await eventually(30, async () => {
+      const { file_name } = await star.one<{ file_name: string }>(
+        "select file_name from dim_design where design_id = 1",
+      );
+      return file_name === "latency.json" ? undefined : file_name;
+    });
+    console.log(`      source commit → warehouse: ${Math.round(performance.now() - started)} ms`);
+  });
+
+  it("delivers again, gives up, and is right again after a redrive: nothing lost, nothing doubled", async () => {
+    await cloud.setSecret("warehouse", { port: 9 });
+    await silentUpdates(shop, { seed: 6 });
+    await cloud.invoke("ingestion");
+    await eventually(110, async () =>
+      (await cloud.depth("loading-dead-letters")) > 0 ? undefined : "no dead letter",
+    );
+    expect(await isTrue()).to.not.deep.equal([]);
+    await cloud.setSecret("warehouse");
+    const from = await cloud.queueUrl("loading-dead-letters");
+    const to = await cloud.queueUrl("loading");
+    const { Messages = [] } = await cloud.sqs.send(new ReceiveMessageCommand({ QueueUrl: from }));
+    for (const { Body, ReceiptHandle } of Messages) {
+      await cloud.sqs.send(new SendMessageCommand({ QueueUrl: to, MessageBody: Body }));
+      await cloud.sqs.send(new DeleteMessageCommand({ QueueUrl: from, ReceiptHandle }));
+    }
+    await eventually(60, isTrue);
+    await eventually(60, async () =>
+      (await cloud.depth("loading")) === 0 ? undefined : "messages wait",
+    );
+  }).timeout(300_000);
+
+  {
+    /** Each permission of a role, one action on one resource, and a call that needs it. */
+    const permissions: [role: string, sid: string, action: string, resource: number][] = [
+      ["ingestion", "ReadAndWriteBatches", "s3:GetObject", 0],
+      ["ingestion", "ReadAndWriteBatches", "s3:PutObject", 0],
+      ["ingestion", "FindTheNewest", "s3:ListBucket", 0],
+      ["ingestion", "OpenTheSource", "secretsmanager:GetSecretValue", 0],
+      ["transformation", "ReadBatches", "s3:GetObject", 0],
+      ["transformation", "ReadBatches", "s3:GetObject", 1],
+      ["transformation", "WriteBatches", "s3:PutObject", 0],
+      ["transformation", "FindWhatIsUndone", "s3:ListBucket", 0],
+      ["transformation", "FindWhatIsUndone", "s3:ListBucket", 1],
+      ["loading", "ReadBatches", "s3:GetObject", 0],
+      ["loading", "WriteReceiptsAndHints", "s3:PutObject", 0],
+      ["loading", "WriteReceiptsAndHints", "s3:PutObject", 1],
+      ["loading", "FindWhatIsReady", "s3:ListBucket", 0],
+      ["loading", "OpenTheWarehouse", "secretsmanager:GetSecretValue", 0],
+    ];
+    let design = 0;
+
+    // Or a message might do a function's work before the test asks for it.
+    const deliverMessages = async (Enabled: boolean): Promise<void> => {
+      const { EventSourceMappings = [] } = await cloud.lambda.send(
+        new ListEventSourceMappingsCommand({}),
+      );
+      expect(EventSourceMappings).to.have.length(2);
+      for (const { UUID } of EventSourceMappings)
+        await cloud.lambda.send(new UpdateEventSourceMappingCommand({ UUID, Enabled }));
+    };
+    it("does without its queues: a tick does what is undone", async () => {
+      await deliverMessages(false);
+      await silentUpdates(shop, { seed: 7 });
+      for (const name of ["ingestion", "transformation", "loading"])
+        expect((await cloud.invoke(name)).failed, name).to.equal(false);
+      expect(await isTrue()).to.deep.equal([]);
+    });
+
+    for (const [role, sid, action, resource] of permissions)
+      it(`needs ${action} (${role}: ${sid}, resource ${resource + 1})`, async () => {
+        const RoleName = `totes-warehouse-local-${REGION}-${role}`;
+        const found = await cloud.iam.send(
+          new GetRolePolicyCommand({ RoleName, PolicyName: "work" }),
+        );
+        const whole = decodeURIComponent(found.PolicyDocument!);
+        const put = (document: string) =>
+          cloud.iam.send(
+            new PutRolePolicyCommand({ RoleName, PolicyName: "work", PolicyDocument: document }),
+          );
+        await put(JSON.stringify(without(JSON.parse(whole) as Policy, sid, action, resource)));
+        try {
+          await shop.none("update design set file_name = $1 where design_id = 2", [
+            `${++design}.json`,
+          ]);
+          for (const name of ["ingestion", "transformation", "loading"]) {
+            const { failed, answer } = await cloud.invoke(name);
+            if (name !== role) continue;
+            expect(JSON.stringify(answer)).to.match(/AccessDenied/);
+            expect(failed).to.equal(true);
+            break;
+          }
+        } finally {
+          await put(whole);
+        }
+        for (const name of ["ingestion", "transformation", "loading"])
+          expect((await cloud.invoke(name)).failed, name).to.equal(false);
+        expect(await isTrue()).to.deep.equal([]);
+      });
+
+    it("takes messages again", () => deliverMessages(true));
+  }
+
+  it("fills a new table module once it is deployed", async () => {
+    const fixture = path.join(
+      import.meta.dirname,
+      "..",
+      "fixtures",
+      "tables",
+      "fact_design_use.ts",
+    );
+    const module = readFileSync(fixture, "utf8")
+      .replace("../../../src/", "../src/")
+      .replace("../../../tables/", "./");
+    writeFileSync(path.join(cloud.project, "tables", "fact_design_use.ts"), module);
+    const { code, output } = await cloud.sls(["deploy", ...QUICK]);
+    expect(code, output).to.equal(0);
+    const expected = await shop.any(
+      `select o.sales_order_id, o.design_id, d.file_location || '/' || d.file_name as file
+         from sales_order o join design d using (design_id) order by 1`,
+    );
+    await eventually(100, async () => {
+      const rows = await star.any(
+        "select sales_order_id, design_id, file from fact_design_use order by 1",
+      );
+      return JSON.stringify(rows) === JSON.stringify(expected) ? undefined : `${rows.length} rows`;
+    });
+    expect(await isTrue()).to.deep.equal([]);
+  }).timeout(180_000);
+
+  it("leaves nothing when it is removed", async () => {
+    const { code, output } = await cloud.sls(["remove", ...QUICK]);
+    expect(code, output).to.equal(0);
+    expect(await bucketsOf(cloud)).to.deep.equal([]);
+    expect((await cloud.lambda.send(new ListFunctionsCommand({}))).Functions).to.deep.equal([]);
+    expect((await cloud.sqs.send(new ListQueuesCommand({}))).QueueUrls ?? []).to.deep.equal([]);
+    const { Roles = [] } = await cloud.iam.send(new ListRolesCommand({}));
+    expect(
+      Roles.map(({ RoleName }) => RoleName).filter((name) => name!.includes("totes")),
+    ).to.deep.equal([]);
+  });
+});
+
+interface Policy {
+  Statement: { Sid: string; Action: string | string[]; Resource: string | string[] }[];
+}
+
+/** The policy with one action on one resource left out. */
+function without(policy: Policy, sid: string, action: string, resource: number): Policy {
+  return {
+    ...policy,
+    Statement: policy.Statement.flatMap((statement) => {
+      if (statement.Sid !== sid) return [statement];
+      const actions = [statement.Action].flat();
+      const resources = [statement.Resource].flat();
+      expect(actions).to.include(action);
+      expect(resources).to.have.length.greaterThan(resource);
+      const others = actions.filter((one) => one !== action);
+      const elsewhere = resources.filter((_, i) => i !== resource);
+      return [
+        ...(others.length > 0 ? [{ ...statement, Action: others }] : []),
+        ...(elsewhere.length > 0 ? [{ ...statement, Action: action, Resource: elsewhere }] : []),
+      ];
+    }),
+  };
+}
