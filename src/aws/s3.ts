@@ -5,8 +5,6 @@ import {
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
-import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** A request to S3 that failed: says which bucket and key, and what to do about the usual causes. */
@@ -26,7 +24,8 @@ export class S3Error extends Error {
 
 // One client an endpoint for the life of the process, so that its connections stay warm between invocations.
 const clients = new Map<string, S3Client>();
-function client(): S3Client {
+/** The client of the endpoint that the environment names now. */
+export function getClient(): S3Client {
   const endpoint = process.env["AWS_ENDPOINT_URL_S3"] ?? process.env["AWS_ENDPOINT_URL"] ?? "";
   let made = clients.get(endpoint);
   if (!made) {
@@ -41,7 +40,7 @@ function client(): S3Client {
  *  @throws S3Error when S3 refuses or cannot be reached */
 export async function getObject(bucket: string, key: string): Promise<Buffer | undefined> {
   try {
-    const { Body } = await client().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const { Body } = await getClient().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
     return Buffer.from(await Body!.transformToByteArray());
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
@@ -62,7 +61,7 @@ export async function putOnce(
   tries = 4,
 ): Promise<boolean> {
   try {
-    await client().send(
+    await getClient().send(
       new PutObjectCommand({
         Bucket: bucket,
         Key: key,
@@ -84,31 +83,11 @@ export async function putOnce(
   }
 }
 
-/** Puts an object whose size is not known yet, in parts of 8 MiB.
- *  @throws S3Error */
-export async function putStream(
-  bucket: string,
-  key: string,
-  body: Readable,
-  contentType: string,
-): Promise<void> {
-  try {
-    await new Upload({
-      client: client(),
-      params: { Bucket: bucket, Key: key, Body: body, ContentType: contentType },
-      partSize: 8 << 20,
-      queueSize: 2,
-    }).done();
-  } catch (error) {
-    throw new S3Error("write", bucket, key, error);
-  }
-}
-
 /** Puts an object over whatever is there: for hints alone.
  *  @throws S3Error */
 export async function overwrite(bucket: string, key: string, body: string): Promise<void> {
   try {
-    await client().send(
+    await getClient().send(
       new PutObjectCommand({
         Bucket: bucket,
         Key: key,
@@ -128,7 +107,7 @@ export async function listKeys(bucket: string, prefix: string, after: string): P
   let token: string | undefined;
   try {
     do {
-      const page = await client().send(
+      const page = await getClient().send(
         new ListObjectsV2Command({
           Bucket: bucket,
           Prefix: prefix,

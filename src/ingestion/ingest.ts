@@ -8,7 +8,7 @@ import {
   writeHint,
   type IngestionManifest,
 } from "../lake/manifest.ts";
-import { writeFile, type Hold } from "../lake/objects.ts";
+import { writeFile, type Hold } from "../lake/streams.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import { getData, type Reading } from "./read.ts";

@@ -1,7 +1,7 @@
 import pgPromise from "pg-promise";
 import { allSources } from "../check-tables.ts";
 import type { IngestionManifest } from "../lake/manifest.ts";
-import type { WrittenFile } from "../lake/objects.ts";
+import type { WrittenFile } from "../lake/streams.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy.ts";

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { copyOut } from "../../src/postgres/copy.ts";
 import { getConnection } from "../../src/postgres/connection.ts";
-import { writeFile } from "../../src/lake/objects.ts";
+import { writeFile } from "../../src/lake/streams.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";

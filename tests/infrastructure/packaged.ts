@@ -1,0 +1,118 @@
+// The CloudFormation templates that `sls package` makes, for the tests that look into them.
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+
+const root = path.join(import.meta.dirname, "..", "..");
+
+export interface Resource {
+  readonly Type: string;
+  readonly Properties: Record<string, any>;
+  readonly Condition?: string;
+  readonly DependsOn?: string | readonly string[];
+  readonly DeletionPolicy?: string;
+}
+
+/** A template, its conditions decided: what is left out is not here, and each `Fn::If` is the value that it has. */
+export interface Template {
+  readonly Resources: Readonly<Record<string, Resource>>;
+  readonly Outputs: Readonly<Record<string, { Value: unknown; Condition?: string }>>;
+}
+
+/**
+ * Packages a stage, with parameters as `--param` takes them. No network, no credentials.
+ * @throws Error with what was printed
+ */
+export async function packageStage(
+  stage: string,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<Template> {
+  const folder = mkdtempSync(path.join(tmpdir(), "packaged-"));
+  const given = Object.entries(parameters).flatMap(([name, value]) => [
+    "--param",
+    `${name}=${value}`,
+  ]);
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")),
+  );
+  try {
+    await promisify(execFile)(
+      process.execPath,
+      [
+        "node_modules/serverless/bin/serverless.js",
+        "package",
+        "--stage",
+        stage,
+        "--package",
+        folder,
+        ...given,
+      ],
+      { cwd: root, env: { ...env, NODE_NO_WARNINGS: "1" } },
+    );
+    const file = path.join(folder, "cloudformation-template-update-stack.json");
+    return decide(JSON.parse(readFileSync(file, "utf8")) as Undecided);
+  } catch (error) {
+    const {
+      stdout = "",
+      stderr = "",
+      message,
+    } = error as { stdout?: string; stderr?: string; message: string };
+    throw new Error(`${message}\n${stdout}${stderr}`, { cause: error });
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+interface Undecided extends Template {
+  readonly Conditions: Readonly<Record<string, { "Fn::Equals": [string, string] }>>;
+}
+
+function decide({ Conditions, Resources, Outputs }: Undecided): Template {
+  const holds = (name: string): boolean => {
+    const [left, right] = Conditions[name]!["Fn::Equals"];
+    return left === right;
+  };
+  const NOTHING = Symbol("AWS::NoValue");
+  const decided = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(decided).filter((one) => one !== NOTHING);
+    if (typeof value !== "object" || value === null) return value;
+    if ("Fn::If" in value) {
+      const [condition, yes, no] = value["Fn::If"] as [string, unknown, unknown];
+      return decided(holds(condition) ? yes : no);
+    }
+    if ("Ref" in value && value.Ref === "AWS::NoValue") return NOTHING;
+    return Object.fromEntries(
+      Object.entries(value)
+        .map(([key, inner]) => [key, decided(inner)] as const)
+        .filter(([, inner]) => inner !== NOTHING),
+    );
+  };
+  const present = <T extends { Condition?: string }>(of: Readonly<Record<string, T>>) =>
+    Object.fromEntries(
+      Object.entries(of).filter(([, { Condition }]) => Condition === undefined || holds(Condition)),
+    );
+  return decided({ Resources: present(Resources), Outputs: present(Outputs) }) as Template;
+}
+
+/** The resources of one type, by logical id. */
+export const ofType = (template: Template, type: string): [string, Resource][] =>
+  Object.entries(template.Resources).filter(([, { Type }]) => Type === type);
+
+/** The logical ids that a value refers to, by Ref, Fn::GetAtt or Fn::Sub. */
+export function referencesIn(value: unknown): string[] {
+  if (Array.isArray(value)) return value.flatMap(referencesIn);
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]): string[] => {
+    if (key === "Ref") return [String(inner)];
+    if (key === "Fn::GetAtt")
+      return [String(Array.isArray(inner) ? inner[0] : inner).split(".")[0]!];
+    if (key === "Fn::Sub") {
+      const [text, given = {}] = [inner].flat() as [string, Record<string, unknown>?];
+      const names = [...text.matchAll(/\$\{([^!}]+)\}/g)].map(([, name]) => name!.split(".")[0]!);
+      return [...names.filter((name) => !(name in given)), ...referencesIn(given)];
+    }
+    return referencesIn(inner);
+  });
+}

@@ -1,0 +1,73 @@
+// Least privilege: the permissions of each role are those that the calls in its function's bundle need, none missing, none more.
+import { build } from "esbuild";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { expect } from "chai";
+import { packageStage, type Template } from "./packaged.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+const plugins = createRequire(import.meta.url)("../../scripts/esbuild-plugins.cjs") as never[];
+
+/** What a call of the SDK asks IAM for. https://docs.aws.amazon.com/service-authorization/latest/reference/ */
+const ACTION: Readonly<Record<string, string | null>> = {
+  GetObjectCommand: "s3:GetObject",
+  PutObjectCommand: "s3:PutObject",
+  CreateMultipartUploadCommand: "s3:PutObject",
+  UploadPartCommand: "s3:PutObject",
+  CompleteMultipartUploadCommand: "s3:PutObject",
+  AbortMultipartUploadCommand: "s3:AbortMultipartUpload",
+  PutObjectTaggingCommand: null, // lib-storage sends it for an upload with tags: ours have none
+  CreateSessionCommand: null, // for directory buckets: ours are none
+  ListObjectsV2Command: "s3:ListBucket",
+  GetSecretValueCommand: "secretsmanager:GetSecretValue",
+};
+/** What Lambda itself does in the role's name. */
+const LAMBDAS =
+  /^(logs:(CreateLogStream|PutLogEvents)|sqs:(ReceiveMessage|DeleteMessage|GetQueueAttributes))$/;
+
+/** The commands of the SDK that are left in a function's bundle once what it does not use is shaken off. */
+async function commandsOf(name: string): Promise<string[]> {
+  const { metafile } = await build({
+    entryPoints: [path.join(root, "src", "handlers", `${name}.ts`)],
+    absWorkingDir: root,
+    bundle: true,
+    metafile: true,
+    write: false,
+    outdir: "unused",
+    platform: "node",
+    format: "cjs",
+    target: "node24",
+    mainFields: ["module", "main"],
+    plugins,
+  });
+  const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint);
+  return Object.entries(output!.inputs).flatMap(([file, { bytesInOutput }]) => {
+    const command = /@aws-sdk\/client-[\w-]+\/dist-es\/commands\/(\w+Command)\.js$/.exec(file)?.[1];
+    return command && bytesInOutput > 0 ? [command] : [];
+  });
+}
+
+describe("the permissions of", () => {
+  let template: Template;
+  before(async () => (template = await packageStage("dev")));
+
+  for (const name of ["ingestion", "transformation", "loading"])
+    it(`${name} are what its bundle can ask for`, async () => {
+      const commands = await commandsOf(name);
+      for (const command of commands)
+        expect(ACTION, `${command} is new: say what it needs`).to.have.property(command);
+      const needed = new Set(
+        commands.map((command) => ACTION[command]).filter((action) => action !== null),
+      );
+      const role = template.Resources[`${name[0]!.toUpperCase()}${name.slice(1)}Role`]!;
+      const allowed = new Set(
+        role.Properties["Policies"]
+          .flatMap(
+            (policy: any) => policy.PolicyDocument.Statement as { Action: string | string[] }[],
+          )
+          .flatMap(({ Action }: { Action: string | string[] }) => Action)
+          .filter((action: string) => !LAMBDAS.test(action)),
+      );
+      expect([...allowed]).to.have.members([...needed]);
+    });
+});

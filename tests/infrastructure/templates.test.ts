@@ -1,0 +1,376 @@
+// What AWS is told to make, of every stage: `sls package`, without a network or an account.
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { expect } from "chai";
+import { ofType, packageStage, referencesIn, type Resource, type Template } from "./packaged.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+const VPC = {
+  subnetIds: "subnet-0a1b2c3d,subnet-1a2b3c4d",
+  securityGroupIds: "sg-0a1b2c3d",
+  vpcId: "vpc-0a1b2c3d",
+  routeTableIds: "rtb-0a1b2c3d",
+};
+const STAGES: Record<string, [stage: string, parameters: Record<string, string>]> = {
+  dev: ["dev", {}],
+  test: ["test", {}],
+  prod: ["prod", { mail: "team@example.org" }],
+  local: ["local", {}],
+  "prod with everything": [
+    "prod",
+    {
+      ...VPC,
+      mail: "team@example.org",
+      secrets: "created",
+      secretsKeyArn: "arn:aws:kms:eu-west-2:123456789012:key/1",
+      permissionsBoundary: "arn:aws:iam::123456789012:policy/bound",
+      reservedConcurrency: "1",
+      scheduleEnabled: "false",
+    },
+  ],
+};
+
+for (const [what, [stage, parameters]] of Object.entries(STAGES))
+  describe(`the template of ${what}`, () => {
+    let template: Template;
+    let functions: [string, Resource][];
+    let alarms: Resource[];
+    const isLocal = stage === "local";
+    before(async () => {
+      template = await packageStage(stage, parameters);
+      functions = ofType(template, "AWS::Lambda::Function");
+      alarms = ofType(template, "AWS::CloudWatch::Alarm").map(([, alarm]) => alarm);
+    });
+
+    it("has three functions on Node 24 and arm64, each with a role of its own", () => {
+      expect(functions.map(([id]) => id)).to.have.members([
+        "IngestionLambdaFunction",
+        "TransformationLambdaFunction",
+        "LoadingLambdaFunction",
+      ]);
+      for (const [, { Properties }] of functions)
+        expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
+      const roles = functions.map(([, { Properties }]) => referencesIn(Properties["Role"])[0]);
+      expect(roles).to.have.members(["IngestionRole", "TransformationRole", "LoadingRole"]);
+      expect(ofType(template, "AWS::IAM::Role")).to.have.length(3);
+    });
+
+    it("hands each function what it reads, and no null or empty text", () => {
+      const expected: Record<string, string[]> = {
+        IngestionLambdaFunction: ["SOURCE_SECRET"],
+        TransformationLambdaFunction: ["PARQUET_CODEC"],
+        LoadingLambdaFunction: ["PARQUET_CODEC", "WAREHOUSE_SECRET"],
+      };
+      for (const [id, { Properties }] of functions) {
+        const variables = Properties["Environment"].Variables as Record<string, unknown>;
+        expect(Object.keys(variables)).to.have.members([
+          "INGESTION_BUCKET",
+          "PROCESSED_BUCKET",
+          "POWERTOOLS_LOG_LEVEL",
+          "POWERTOOLS_METRICS_NAMESPACE",
+          ...expected[id]!,
+        ]);
+        for (const value of Object.values(variables))
+          expect(value).to.satisfy((one: unknown) => typeof one === "object" || one !== "");
+      }
+    });
+
+    it("allows no role an action or a resource by wildcard, but Lambda's own network calls", () => {
+      const statements = ofType(template, "AWS::IAM::Role").flatMap(([, { Properties }]) =>
+        Properties["Policies"].flatMap((policy: any) => policy.PolicyDocument.Statement as any[]),
+      );
+      expect(statements.length).to.be.greaterThan(10);
+      for (const { Sid, Action, Resource } of statements) {
+        expect([Action].flat().join(), Sid).to.not.include("*");
+        if (Sid !== "NetworkInterfaces") expect([Resource].flat(), Sid).to.not.include("*");
+      }
+      const inVpc = statements.filter(({ Sid }) => Sid === "NetworkInterfaces").length;
+      expect(inVpc).to.equal("subnetIds" in parameters ? 3 : 0);
+    });
+
+    it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
+      const buckets = ofType(template, "AWS::S3::Bucket");
+      expect(buckets).to.have.length(3); // the lake's two, and serverless' own for deployments
+      const policies = ofType(template, "AWS::S3::BucketPolicy").map(([, one]) => one.Properties);
+      for (const [id, { Properties }] of buckets) {
+        expect(Object.values(Properties["PublicAccessBlockConfiguration"]), id).to.deep.equal([
+          true,
+          true,
+          true,
+          true,
+        ]);
+        expect(Properties["VersioningConfiguration"], id).to.deep.equal({ Status: "Enabled" });
+        const [{ ServerSideEncryptionByDefault: sse }] =
+          Properties["BucketEncryption"].ServerSideEncryptionConfiguration;
+        const ownKey = stage === "prod" && id !== "ServerlessDeploymentBucket";
+        expect(sse.SSEAlgorithm, id).to.equal(ownKey ? "aws:kms" : "AES256");
+        const policy = policies.find(({ Bucket }) => referencesIn(Bucket)[0] === id);
+        if (isLocal) expect(policy, id).to.equal(undefined);
+        else
+          expect(policy!["PolicyDocument"].Statement, id).to.satisfy((all: any[]) =>
+            all.some(
+              ({ Effect, Principal, Action, Condition }) =>
+                Effect === "Deny" &&
+                Principal === "*" &&
+                Action === "s3:*" &&
+                String(Condition.Bool["aws:SecureTransport"]) === "false",
+            ),
+          );
+        if (id === "ServerlessDeploymentBucket") continue;
+        expect(
+          Properties["LifecycleConfiguration"].Rules.map((rule: any) => rule.Status),
+          id,
+        ).to.deep.equal(["Enabled", "Enabled"]);
+        expect(Properties["OwnershipControls"].Rules, id).to.deep.equal([
+          { ObjectOwnership: "BucketOwnerEnforced" },
+        ]);
+        expect(template.Resources[id]!.DeletionPolicy, id).to.equal(
+          stage === "prod" ? "Retain" : "Delete",
+        );
+      }
+    });
+
+    it("tells a queue of each manifest, and lets no other bucket or account write to it", () => {
+      for (const [bucket, queue] of [
+        ["IngestionBucket", "TransformationQueue"],
+        ["ProcessedBucket", "LoadingQueue"],
+      ] as const) {
+        const { Properties, DependsOn } = template.Resources[bucket]!;
+        expect(Properties["NotificationConfiguration"].QueueConfigurations).to.deep.equal([
+          {
+            Event: "s3:ObjectCreated:*",
+            Queue: { "Fn::GetAtt": [queue, "Arn"] },
+            Filter: {
+              S3Key: {
+                Rules: [
+                  { Name: "prefix", Value: "_batches/" },
+                  { Name: "suffix", Value: ".json" },
+                ],
+              },
+            },
+          },
+        ]);
+        expect([DependsOn].flat()).to.deep.equal([`${queue}Policy`]);
+        const [statement, ...more] =
+          template.Resources[`${queue}Policy`]!.Properties["PolicyDocument"].Statement;
+        expect(more).to.deep.equal([]);
+        expect(statement).to.deep.include({
+          Effect: "Allow",
+          Principal: { Service: "s3.amazonaws.com" },
+          Action: "sqs:SendMessage",
+        });
+        expect(statement.Condition.StringEquals).to.deep.equal({
+          "aws:SourceAccount": { Ref: "AWS::AccountId" },
+        });
+        expect(statement.Condition.ArnEquals["aws:SourceArn"]["Fn::Join"][1].at(-1)).to.deep.equal(
+          Properties["BucketName"],
+        );
+      }
+    });
+
+    it("gives every queue dead letters, kept for two weeks, and delivers again only after a timeout", () => {
+      const queues = ofType(template, "AWS::SQS::Queue");
+      const dead = queues.flatMap(([, { Properties }]) =>
+        referencesIn(Properties["RedrivePolicy"]),
+      );
+      for (const [id, { Properties }] of queues) {
+        expect(Properties["RedrivePolicy"] !== undefined, id).to.equal(!dead.includes(id));
+        expect(Properties["MessageRetentionPeriod"], id).to.equal(1_209_600);
+        expect(Properties["SqsManagedSseEnabled"] === true, id).to.equal(
+          Properties["KmsMasterKeyId"] === undefined,
+        );
+        if (Properties["RedrivePolicy"])
+          expect(Properties["RedrivePolicy"].maxReceiveCount, id).to.equal(5);
+      }
+      const mappings = ofType(template, "AWS::Lambda::EventSourceMapping");
+      expect(mappings).to.have.length(2);
+      for (const [id, { Properties }] of mappings) {
+        expect(Properties, id).to.deep.include({
+          BatchSize: 1,
+          FunctionResponseTypes: ["ReportBatchItemFailures"],
+          ScalingConfig: { MaximumConcurrency: 2 },
+        });
+        const queue = template.Resources[referencesIn(Properties["EventSourceArn"])[0]!]!;
+        const [name] = referencesIn(Properties["FunctionName"]);
+        const { Timeout } = template.Resources[name!]!.Properties;
+        expect(queue.Properties["VisibilityTimeout"], id).to.be.at.least(6 * Timeout);
+      }
+    });
+
+    it("wakes all three by the schedule, and retries none of it", () => {
+      const rules = ofType(template, "AWS::Events::Rule");
+      expect(rules).to.have.length(3);
+      for (const [id, { Properties }] of rules)
+        expect(Properties, id).to.include({
+          ScheduleExpression: "rate(10 minutes)",
+          State: parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED",
+        });
+      const configs = ofType(template, "AWS::Lambda::EventInvokeConfig");
+      expect(configs).to.have.length(3);
+      for (const [id, { Properties }] of configs)
+        expect(Properties, id).to.include({
+          MaximumRetryAttempts: 0,
+          MaximumEventAgeInSeconds: 300,
+        });
+    });
+
+    it("keeps every function's log for a stated time", () => {
+      const groups = ofType(template, "AWS::Logs::LogGroup");
+      expect(groups).to.have.length(3);
+      for (const [id, { Properties }] of groups) {
+        expect(Properties["RetentionInDays"], id).to.equal(stage === "prod" ? 365 : 30);
+        expect(Properties["KmsKeyId"] !== undefined, id).to.equal(stage === "prod");
+      }
+    });
+
+    it("watches every function and queue, the rows in quarantine and the freshness", () => {
+      const watched = (metric: string): string[] =>
+        alarms
+          .filter(({ Properties }) => Properties["MetricName"] === metric)
+          .map(({ Properties }) => referencesIn(Properties["Dimensions"])[0]!);
+      for (const metric of ["Errors", "Throttles", "Duration"])
+        expect(watched(metric), metric).to.have.members(functions.map(([id]) => id));
+      expect(watched("ApproximateNumberOfMessagesVisible")).to.have.members([
+        "TransformationDeadLetters",
+        "LoadingDeadLetters",
+      ]);
+      expect(watched("ApproximateAgeOfOldestMessage")).to.have.members([
+        "TransformationQueue",
+        "LoadingQueue",
+      ]);
+      const { RowsRejectedAlarm, FreshnessAlarm } = template.Resources;
+      expect(RowsRejectedAlarm!.Properties).to.include({
+        Namespace: `TotesWarehouse/${stage}`,
+        Threshold: 0,
+        ComparisonOperator: "GreaterThanThreshold",
+      });
+      // Half an hour of silence.
+      const { Period, DatapointsToAlarm, ...freshness } = FreshnessAlarm!.Properties;
+      expect(Period * DatapointsToAlarm).to.equal(1800);
+      expect(freshness["TreatMissingData"]).to.equal(
+        parameters["scheduleEnabled"] === "false" ? "notBreaching" : "breaching",
+      );
+      for (const { Properties } of alarms)
+        if (Properties["MetricName"] !== "Heartbeat")
+          expect(Properties["TreatMissingData"], Properties["AlarmName"]).to.equal("notBreaching");
+    });
+
+    it("mails by one composite alarm of those that mean that the pipeline is unhealthy", () => {
+      const composites = ofType(template, "AWS::CloudWatch::CompositeAlarm");
+      expect(composites).to.have.length(isLocal ? 0 : 1);
+      const rule = composites[0]?.[1].Properties["AlarmRule"] ?? "";
+      for (const { Properties } of alarms) {
+        const inComposite = rule.includes(`ALARM("${Properties["AlarmName"]}")`);
+        const mails = referencesIn(Properties["AlarmActions"]).includes("Alerts");
+        expect(inComposite !== mails, Properties["AlarmName"]).to.equal(true);
+      }
+      expect(ofType(template, "AWS::SNS::Subscription")).to.have.length(
+        "mail" in parameters ? 1 : 0,
+      );
+    });
+
+    it("says in each alarm what it means and where the runbook tells what to do", () => {
+      const runbook = readFileSync(path.join(root, "docs", "runbook.md"), "utf8");
+      const sections = [...runbook.matchAll(/^## (.+)$/gm)].map(([, heading]) =>
+        heading!
+          .toLowerCase()
+          .replaceAll(/[^\w -]/g, "")
+          .replaceAll(" ", "-"),
+      );
+      for (const { Properties } of alarms) {
+        const [, meaning, section] =
+          /^(.+\.) What to do: docs\/runbook\.md#(.+)$/.exec(Properties["AlarmDescription"]) ?? [];
+        expect(meaning, Properties["AlarmName"]).to.be.a("string");
+        expect(sections, Properties["AlarmName"]).to.include(section);
+      }
+    });
+
+    it("alarms on, and draws, only metrics that the functions emit", () => {
+      const emitted = [
+        ...readFileSync(path.join(root, "src", "observe.ts"), "utf8").matchAll(
+          /^ {2}(\w+): MetricUnit/gm,
+        ),
+      ].map(([, name]) => name);
+      expect(emitted).to.include("Heartbeat");
+      const filtered = ofType(template, "AWS::Logs::MetricFilter").flatMap(([, { Properties }]) =>
+        Properties["MetricTransformations"].map((one: any) => one.MetricName as string),
+      );
+      const namespace = `TotesWarehouse/${stage}`;
+      const alarmed = alarms.filter(({ Properties }) => Properties["Namespace"] === namespace);
+      const { widgets } = JSON.parse(
+        template.Resources["Dashboard"]!.Properties["DashboardBody"]["Fn::Sub"],
+      ) as { widgets: any[] };
+      const drawn = widgets
+        .flatMap(({ properties }) => (properties.metrics ?? []) as unknown[][])
+        .filter(([first]) => first === namespace);
+      expect(drawn.length).to.be.greaterThan(10);
+      for (const name of [
+        ...alarmed.map(({ Properties }) => Properties["MetricName"]),
+        ...drawn.map(([, name]) => name),
+      ])
+        expect([...emitted, ...filtered]).to.include(name);
+    });
+
+    it("draws a dashboard whose widgets lie side by side, of alarms that exist", () => {
+      const { widgets } = JSON.parse(
+        template.Resources["Dashboard"]!.Properties["DashboardBody"]["Fn::Sub"],
+      ) as { widgets: any[] };
+      const taken = new Set<string>();
+      for (const { x, y, width, height } of widgets) {
+        expect(x + width).to.be.at.most(24);
+        for (let i = x; i < x + width; i++)
+          for (let j = y; j < y + height; j++) {
+            expect(taken.has(`${i},${j}`), `${i},${j}`).to.equal(false);
+            taken.add(`${i},${j}`);
+          }
+      }
+      const named = widgets.flatMap(({ properties }) => (properties.alarms ?? []) as string[]);
+      expect(named.map((arn) => arn.split(":alarm:")[1])).to.have.members(
+        alarms.map(({ Properties }) => Properties["AlarmName"]),
+      );
+    });
+
+    it("has no circular dependency, and refers to nothing that is not there", () => {
+      const needs = new Map(
+        Object.entries(template.Resources).map(([id, { Properties, DependsOn = [] }]) => [
+          id,
+          [...referencesIn(Properties), ...[DependsOn].flat()].filter(
+            (name) => !name.startsWith("AWS::"),
+          ),
+        ]),
+      );
+      const done = new Set<string>();
+      const visit = (id: string, way: string[]): void => {
+        if (done.has(id)) return;
+        expect(way, `${[...way, id].join(" → ")}`).to.not.include(id);
+        expect(needs.has(id), `${way.at(-1)} refers to ${id}`).to.equal(true);
+        for (const next of needs.get(id)!) visit(next, [...way, id]);
+        done.add(id);
+      };
+      for (const id of needs.keys()) visit(id, []);
+    });
+
+    it("has a key, secrets, endpoints and a boundary exactly where the parameters ask for them", () => {
+      const count = (type: string): number => ofType(template, type).length;
+      const everything = what === "prod with everything";
+      expect(count("AWS::KMS::Key")).to.equal(stage === "prod" ? 1 : 0);
+      expect(count("AWS::SecretsManager::Secret")).to.equal(everything ? 2 : 0);
+      expect(count("AWS::EC2::VPCEndpoint")).to.equal(everything ? 2 : 0);
+      for (const [, { Properties }] of functions)
+        expect(Properties["VpcConfig"]).to.deep.equal(
+          everything
+            ? {
+                SubnetIds: ["subnet-0a1b2c3d", "subnet-1a2b3c4d"],
+                SecurityGroupIds: ["sg-0a1b2c3d"],
+              }
+            : undefined,
+        );
+      for (const [, { Properties }] of ofType(template, "AWS::IAM::Role"))
+        expect(Properties["PermissionsBoundary"]).to.equal(
+          everything ? parameters["permissionsBoundary"] : undefined,
+        );
+      expect(
+        template.Resources["IngestionLambdaFunction"]!.Properties["ReservedConcurrentExecutions"],
+      ).to.equal(everything ? 1 : undefined);
+    });
+  });
