@@ -1,7 +1,7 @@
 import type { Context } from "aws-lambda";
-import { hasTime } from "./deadline.ts";
+import { hasTime, patience } from "./deadline.ts";
 import { answer, type QueueAnswer } from "./event.ts";
-import { load, skipBatch, type LoadingSummary } from "../loading/load.ts";
+import { BusyError, load, skipBatch, type LoadingSummary } from "../loading/load.ts";
 import { Observer, sum } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
@@ -27,8 +27,9 @@ export async function handler(
       const connection = await connectWith(settings.WAREHOUSE_SECRET);
       try {
         const skip = skipOf(event);
-        if (skip) await skipBatch(connection, settings.PROCESSED_BUCKET, skip.batch, skip.why);
+        if (skip) await skipBatch(connection, settings.PROCESSED_BUCKET, skip, patience(context));
         return await load(connection, settings.PROCESSED_BUCKET, tables, codec, {
+          wait: patience(context),
           goOn: () => hasTime(context),
           loaded: (batch) => {
             observer.count({
@@ -51,8 +52,14 @@ export async function handler(
     const answered = await answer(
       event,
       settings.PROCESSED_BUCKET,
-      async () => {
-        summary = await (drained ??= drain());
+      async (wake) => {
+        try {
+          summary = await (drained ??= drain());
+        } catch (error) {
+          // A message comes again, and a person wants to know; a tick would do what the other loader does.
+          if (!(error instanceof BusyError && "tick" in wake && !skipOf(event))) throw error;
+          observer.logger.info(`loading: ${error.message}`);
+        }
       },
       observer,
     );

@@ -126,7 +126,7 @@ async function lock(db: Db, wait: number): Promise<void> {
   } catch (cause) {
     if ((cause as { code?: string }).code !== "55P03") throw cause;
     throw new BusyError(
-      `another loader holds the lock for more than ${Math.round(wait / 1000)} s; it loads what this one would`,
+      `another loader holds the lock for more than ${(wait / 1000).toFixed(1)} s; it loads what this one would`,
       { cause },
     );
   }
@@ -253,10 +253,10 @@ async function getParquet(
 export async function skipBatch(
   { db }: Connection,
   bucket: string,
-  batch: number,
-  why: string,
+  { batch, why }: { readonly batch: number; readonly why: string },
+  wait = 60_000,
 ): Promise<void> {
-  await lock(db, 60_000);
+  await lock(db, wait);
   await prepareLoads(db);
   const last = await lastLoad(db);
   if (batch !== last.batch + 1)
