@@ -226,8 +226,11 @@ function launch({ name, module, exportName, env, memoryMb = 1024 }: FunctionOpti
   });
 }
 
-/** Resolves at the stream's end. */
-async function readLines(input: Readable | null, take: (line: string) => void): Promise<void> {
+/** Hands over what a process prints, line by line. Resolves at the stream's end. */
+export async function readLines(
+  input: Readable | null,
+  take: (line: string) => void,
+): Promise<void> {
   if (!input) return;
   const lines = createInterface({ input });
   lines.on("line", take);

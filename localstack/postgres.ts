@@ -264,10 +264,14 @@ function findPrograms(native: string, folder: string, as: User): (name: string) 
   return (name) => program(copy, name);
 }
 
-async function freePort(): Promise<number> {
+/**
+ * A port of 127.0.0.1 that nobody listens on now: `wanted`, or any where that is 0.
+ * @throws Error with code EADDRINUSE where somebody does
+ */
+export async function freePort(wanted = 0): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);
-    server.listen(0, host, () => {
+    server.listen(wanted, host, () => {
       const { port } = server.address() as AddressInfo;
       server.close(() => resolve(port));
     });

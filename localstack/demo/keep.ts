@@ -10,10 +10,14 @@ export const KEPT_PORT = 4566;
 /** Between two ticks, in milliseconds: ten minutes are too long to watch. */
 const PACE = { idle: 10_000, trading: 5_000 };
 
-/** Says how to get at the databases and the buckets. */
+/**
+ * Says how to get at the databases and the buckets.
+ * @param byHand the commands that start ingestion
+ */
 export function showDoors(
   terminal: Terminal,
   { postgres, env, aws }: Pick<Stack, "postgres" | "env" | "aws">,
+  byHand: readonly string[],
 ): void {
   terminal.heading("Everything is up");
   terminal.line("  PostgreSQL: totesys is the shop, warehouse the star");
@@ -28,7 +32,7 @@ export function showDoors(
   terminal.line(`    aws s3 ls --recursive s3://${env.PROCESSED_BUCKET}`);
   terminal.line();
   terminal.line("  The functions, by hand, from another terminal");
-  terminal.line("    npx sls invoke local -f ingestion --stage local --data '{}'");
+  for (const line of byHand) terminal.line(`    ${line}`);
 }
 
 /** Ticks on and says what arrives, with `trading` after some trade each time; until the process is ended. */

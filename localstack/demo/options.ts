@@ -1,17 +1,21 @@
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 
-/** What a run is asked to do. */
-export interface RunOptions {
+/** Which shop to fill. */
+export interface ShopChoice {
   /** Folder of the dump to load; undefined = the generator makes a shop. */
   readonly dump: string | undefined;
-  /** Leaves everything up afterwards, until Ctrl-C. */
-  readonly keep: boolean;
-  /** The shop goes on trading meanwhile. */
-  readonly trade: boolean;
   /** Sales orders of the generated shop. */
   readonly orders: number;
   /** The same seed makes the same shop, and the same happens in it. */
   readonly seed: number;
+}
+
+/** What a run is asked to do. */
+export interface RunOptions extends ShopChoice {
+  /** Leaves everything up afterwards, until Ctrl-C. */
+  readonly keep: boolean;
+  /** The shop goes on trading meanwhile. */
+  readonly trade: boolean;
 }
 
 /** The command line asks for what there is not. */
@@ -20,7 +24,14 @@ export class UsageError extends Error {
 }
 
 /** More would not fit this process' memory, where shop and warehouse are compared row by row. */
-const MOST_ORDERS = 100_000;
+export const MOST_ORDERS = 100_000;
+
+/** The arguments that say which shop to fill, for `parseOptions`. */
+export const SHOP_ARGUMENTS = {
+  dump: { type: "string" },
+  orders: { type: "string" },
+  seed: { type: "string" },
+} as const;
 
 /** What `--help` prints. */
 export const HELP = `Runs the whole pipeline on this machine, and shows what arrives.
@@ -48,35 +59,51 @@ something failed, 2 for a wrong option. NO_COLOR=1 leaves out colours and motion
  * @throws UsageError
  */
 export function readOptions(args: readonly string[]): RunOptions | undefined {
-  const values = parse(args);
+  const values = parseOptions(args, {
+    ...SHOP_ARGUMENTS,
+    keep: { type: "boolean" },
+    trade: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  });
   if (values.help) return undefined;
-  if (values.dump === "") throw new UsageError("--dump takes a folder");
-  if (values.dump !== undefined && values.orders !== undefined)
-    throw new UsageError("--orders is for a generated shop: a dump has the orders that it has");
   if (values.trade && !values.keep) throw new UsageError("--trade goes with --keep");
   return {
-    dump: values.dump,
+    ...readShop(values, 5000),
     keep: values.keep ?? false,
     trade: values.trade ?? false,
-    orders: whole("orders", values.orders ?? "5000", 1, MOST_ORDERS),
-    seed: whole("seed", values.seed ?? "1", 0, 2 ** 32 - 1),
   };
 }
 
-function parse(args: readonly string[]) {
+/**
+ * What SHOP_ARGUMENTS come to.
+ * @param orders how many, where the command line does not say
+ * @throws UsageError
+ */
+export function readShop(
+  values: { readonly [argument in keyof typeof SHOP_ARGUMENTS]?: string | undefined },
+  orders: number,
+): ShopChoice {
+  if (values.dump === "") throw new UsageError("--dump takes a folder");
+  if (values.dump !== undefined && values.orders !== undefined)
+    throw new UsageError("--orders is for a generated shop: a dump has the orders that it has");
+  return {
+    dump: values.dump,
+    orders: wholeNumber("orders", values.orders ?? String(orders), 1, MOST_ORDERS),
+    seed: wholeNumber("seed", values.seed ?? "1", 0, 2 ** 32 - 1),
+  };
+}
+
+/**
+ * Takes a command line apart.
+ * @param options as node:util's parseArgs has them
+ * @throws UsageError
+ */
+export function parseOptions<const O extends NonNullable<ParseArgsConfig["options"]>>(
+  args: readonly string[],
+  options: O,
+) {
   try {
-    const { values } = parseArgs({
-      args: [...args],
-      options: {
-        dump: { type: "string" },
-        keep: { type: "boolean" },
-        trade: { type: "boolean" },
-        orders: { type: "string" },
-        seed: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    return values;
+    return parseArgs({ args: [...args], options }).values;
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     // Node goes on about positional arguments, of which there are none here.
@@ -85,7 +112,8 @@ function parse(args: readonly string[]) {
   }
 }
 
-function whole(option: string, text: string, least: number, most: number): number {
+/** @throws UsageError where an argument is no whole number, or one out of bounds */
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const number = Number(text);
   if (/^\d+$/.test(text) && number >= least && number <= most) return number;
   throw new UsageError(`--${option} takes a whole number from ${least} to ${most}, not "${text}"`);

@@ -1,20 +1,17 @@
 import { S3Client } from "@aws-sdk/client-s3";
-import pgPromise from "pg-promise";
 import type { Stack } from "../stack.ts";
-import { loadDump } from "../totesys/dump.ts";
-import { openShop, random, type Database, type Done } from "../totesys/shop.ts";
+import { random } from "../totesys/shop.ts";
 import { firstLoad, lateness, renaming, silence, tradingDay } from "./acts.ts";
 import { showAnswers } from "./answers.ts";
 import { checkWarehouse, showCheck } from "./check.ts";
+import { fillShop, openDatabase } from "./databases.ts";
 import { keepUp, showDoors } from "./keep.ts";
 import { showBucket } from "./lake.ts";
 import type { RunOptions } from "./options.ts";
 import { poison } from "./poison.ts";
-import { Clock, sum, type Scene } from "./scene.ts";
+import { Clock, type Scene } from "./scene.ts";
 import type { Service } from "./service.ts";
-import { counted, seconds, type Terminal } from "./terminal.ts";
-
-const pgp = pgPromise({ noWarnings: true });
+import type { Terminal } from "./terminal.ts";
 
 /**
  * Plays the acts on a running stack, one after the other, and shows what they come to. Gives the exit code: 0 where the
@@ -32,10 +29,10 @@ export async function play(
   terminal.field("PostgreSQL", `${postgres.host}:${postgres.port}: totesys, warehouse`);
   terminal.field("Functions", `ingestion, transformation, loading; their log is ${log}`);
 
-  const shop = open(stack, "totesys");
-  const warehouse = open(stack, "warehouse");
+  const shop = openDatabase(stack, "totesys");
+  const warehouse = openDatabase(stack, "warehouse");
   const s3 = openS3(stack);
-  await firstLoad({ terminal, service }, () => fill(options, terminal, shop));
+  await firstLoad({ terminal, service }, () => fillShop(options, terminal, shop));
   const scene: Scene = {
     terminal,
     service,
@@ -60,21 +57,11 @@ export async function play(
     await showBucket(terminal, s3, bucket);
 
   if (options.keep) {
-    showDoors(terminal, stack);
+    showDoors(terminal, stack, ["npx sls invoke local -f ingestion --stage local --data '{}'"]);
     await keepUp(scene, options.trade);
   }
   showWhatNext(terminal);
   return code;
-}
-
-/** Opens a database of the stack; it is left before PostgreSQL stops. */
-function open(stack: Stack, database: string): Database {
-  const { host, port, user, password } = stack.postgres;
-  const db = pgp({ host, port, user, password, database });
-  db.$pool.on("error", () => undefined);
-  // Not waited for: a connection that an act holds open would never end.
-  stack.defer(`connections to ${database}`, () => void db.$pool.end());
-  return db;
 }
 
 function openS3(stack: Stack): S3Client {
@@ -90,29 +77,6 @@ function openS3(stack: Stack): S3Client {
   });
   stack.defer("S3 client", () => s3.destroy());
   return s3;
-}
-
-/** Loads the dump, or has the generator make a shop. */
-async function fill(
-  { dump, orders, seed }: RunOptions,
-  terminal: Terminal,
-  shop: Database,
-): Promise<Done> {
-  const startedAt = performance.now();
-  const purchases = Math.round(orders * 0.44);
-  const rows =
-    dump === undefined
-      ? await terminal.progress(orders + purchases, "orders", (progress) =>
-          openShop(shop, { seed, salesOrders: orders, purchaseOrders: purchases, progress }),
-        )
-      : await terminal.working(`${dump} is loaded`, () => loadDump(shop, dump));
-  const took = seconds(performance.now() - startedAt);
-  return {
-    summary:
-      `${counted(rows.sales_order, "sales order")}, ${counted(rows.purchase_order, "purchase order")} ` +
-      `and ${counted(rows.payment, "payment")}, in ${counted(sum(Object.values(rows)), "row")} of ` +
-      `${Object.keys(rows).length} tables, ${dump === undefined ? "made" : "loaded"} in ${took}.`,
-  };
 }
 
 function showWhatNext(terminal: Terminal): void {

@@ -1,5 +1,3 @@
-import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { IngestionSummary } from "../../src/ingestion/ingest.ts";
 import type { LoadedBatch } from "../../src/loading/load.ts";
@@ -7,6 +5,7 @@ import type { TransformationSummary } from "../../src/transformation/transform.t
 import { scheduleEvent, type Queue } from "../events.ts";
 import { startFunction, type LambdaFunction } from "../functions.ts";
 import type { Stack } from "../stack.ts";
+import { errorIn, openLog } from "./log.ts";
 import { counted } from "./terminal.ts";
 
 /** A function failed, or a batch did not arrive: says which, and why. */
@@ -40,7 +39,7 @@ export class Service {
   readonly #lastError = new Map<string, string>();
   /** Dead letters that were told of, by queue. */
   readonly #buried = new Map<Queue, number>();
-  #log: number | undefined;
+  readonly #log: (line: string) => void;
   #transformed: TransformationSummary[] = [];
   #loaded: LoadedBatch[] = [];
   #newest = 0;
@@ -56,15 +55,7 @@ export class Service {
     stack: Pick<Stack, "env" | "queues" | "connectFunctions" | "defer">,
     logFile: string,
   ) {
-    mkdirSync(path.dirname(logFile), { recursive: true });
-    closeSync(openSync(logFile, "w"));
-    // Appending keeps lines whole where two runs write to one log.
-    const log = (this.#log = openSync(logFile, "a"));
-    stack.defer("log", () => {
-      this.#log = undefined;
-      closeSync(log);
-    });
-
+    this.#log = openLog(stack, logFile);
     const env = {
       ...stack.env,
       POWERTOOLS_LOG_LEVEL: "INFO",
@@ -188,7 +179,7 @@ export class Service {
   #print(name: string, line: string): void {
     const error = errorIn(line);
     if (error !== undefined) this.#lastError.set(name, error);
-    if (this.#log !== undefined) writeSync(this.#log, `${name.padEnd(14)} ${line}\n`);
+    this.#log(`${name.padEnd(14)} ${line}`);
   }
 }
 
@@ -197,10 +188,3 @@ const failure = (name: string, why: string): ServiceError =>
 
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : String(error);
-
-/** The message of a log line that tells of an error; undefined where it does not, or is no JSON. */
-function errorIn(line: string): string | undefined {
-  if (!line.includes('"level":"ERROR"')) return undefined;
-  const message = /"message":("(?:[^"\\]|\\.)*")/.exec(line)?.[1];
-  return message === undefined ? undefined : String(JSON.parse(message));
-}

@@ -1,11 +1,8 @@
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Writable } from "node:stream";
-import { fileURLToPath } from "node:url";
 import { checkWarehouse, showCheck } from "../../localstack/demo/check.ts";
 import { readOptions } from "../../localstack/demo/options.ts";
 import { Service } from "../../localstack/demo/service.ts";
@@ -15,36 +12,24 @@ import { starOf } from "../../localstack/totesys/star.ts";
 import { expect } from "../support/chai.ts";
 import { freshDatabases } from "../support/stack.ts";
 import { closeDatabases, fillWarehouse, newDatabases, open } from "../totesys/databases.ts";
-import { eventually, isRunning } from "./support.ts";
-
-const root = fileURLToPath(new URL("../..", import.meta.url));
+import {
+  descendantsOf,
+  eventually,
+  isRunning,
+  Paper,
+  startCommand,
+  Temporary,
+  type Command,
+} from "./support.ts";
 
 describe("make run", function () {
   this.timeout(180_000);
-  let temporary: string;
-  before(() => {
-    temporary = mkdtempSync(path.join(tmpdir(), "run-test-"));
-    // PostgreSQL runs as another user where we are root, and has its folder in there.
-    execFileSync("chmod", ["755", temporary]);
-  });
-  after(() => rmSync(temporary, { recursive: true, force: true }));
+  const temporary = new Temporary();
+  before(() => temporary.make());
+  after(() => temporary.remove());
 
-  /** What is left of a run's own; tsx keeps its compiled files. */
-  const leftovers = (): string[] =>
-    readdirSync(temporary).filter((name) => !name.startsWith("tsx-"));
-
-  /** Starts a run, with its temporary files in a folder of their own. */
-  const start = (...args: string[]): { child: ChildProcess; output: () => string } => {
-    const child = spawn(process.execPath, ["--import", "tsx", "localstack/run.ts", ...args], {
-      cwd: root,
-      env: { ...process.env, TMPDIR: temporary },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    let output = "";
-    for (const stream of [child.stdout, child.stderr])
-      stream?.on("data", (chunk: Buffer) => (output += String(chunk)));
-    return { child, output: () => output };
-  };
+  const start = (...args: string[]): Command =>
+    startCommand("localstack/run.ts", args, { temporary });
   const end = async (...args: string[]): Promise<{ code: number; output: string }> => {
     const { child, output } = start(...args);
     const [code] = (await once(child, "close")) as [number];
@@ -64,7 +49,7 @@ describe("make run", function () {
       .and.to.match(/watermark would have lost these 6 rows/);
     expect(output).not.to.contain("\u001b");
     expect(output.split("\n").filter((line) => line.length > 80)).to.deep.equal([]);
-    expect(leftovers()).to.deep.equal([]);
+    expect(temporary.leftovers()).to.deep.equal([]);
   });
 
   it("says what there is", async () => {
@@ -85,7 +70,7 @@ describe("make run", function () {
     const { code, output } = await end("--dump", "/nowhere");
     expect(code).to.equal(1);
     expect(output).to.contain("No dump at /nowhere");
-    expect(leftovers()).to.deep.equal([]);
+    expect(temporary.leftovers()).to.deep.equal([]);
   });
 
   it("ends with 1 and says what to do where port 4566 is in use", async () => {
@@ -96,7 +81,7 @@ describe("make run", function () {
     server.close();
     expect(code).to.equal(1);
     expect(output).to.match(/^ {2}Port 4566 is in use .*leave out KEEP=1\.$/m);
-    expect(leftovers()).to.deep.equal([]);
+    expect(temporary.leftovers()).to.deep.equal([]);
   });
 
   for (const [moment, text] of [
@@ -114,27 +99,10 @@ describe("make run", function () {
       expect(output()).to.match(/SIGINT: everything is stopped and removed\.\n$/);
       await eventually(() => {
         expect(processes.filter(isRunning)).to.deep.equal([]);
-        expect(leftovers()).to.deep.equal([]);
+        expect(temporary.leftovers()).to.deep.equal([]);
       }, 20_000);
     });
 });
-
-/** Ids of a process' children, their children, and so on. */
-function descendantsOf(pid: number): number[] {
-  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).split("\n");
-  const parents = lines.map((line) => line.trim().split(/\s+/).map(Number));
-  const children = parents.filter(([, parent]) => parent === pid).map(([child = 0]) => child);
-  return children.flatMap((child) => [child, ...descendantsOf(child)]);
-}
-
-/** Everything that was written, as text. */
-class Paper extends Writable {
-  text = "";
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += String(chunk);
-    done();
-  }
-}
 
 describe("the check of a run", () => {
   after(closeDatabases);

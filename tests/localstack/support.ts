@@ -1,18 +1,19 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import path from "node:path";
+import { Writable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** Tries an assertion until it holds, for two seconds; throws what it threw last. */
-export async function eventually(assertion: () => unknown, withinMs = 2_000): Promise<void> {
+/** Tries an assertion until it holds, for two seconds, and gives what it gives; throws what it threw last. */
+export async function eventually<T>(assertion: () => T | Promise<T>, withinMs = 2_000): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
     try {
-      await assertion();
-      return;
+      return await assertion();
     } catch (error) {
       if (performance.now() > end) throw error;
       await delay(10);
@@ -69,4 +70,80 @@ export async function launch(
     await delay(10);
   }
   return { child, said: JSON.parse(spoken.split("\n")[0] ?? ""), output: () => output };
+}
+
+/** Ids of a process' children, their children, and so on. */
+export function descendantsOf(pid: number): number[] {
+  const lines = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" }).split("\n");
+  const parents = lines.map((line) => line.trim().split(/\s+/).map(Number));
+  const children = parents.filter(([, parent]) => parent === pid).map(([child = 0]) => child);
+  return children.flatMap((child) => [child, ...descendantsOf(child)]);
+}
+
+/** Sends SIGINT to a process and all that it has started, as a terminal does at Ctrl-C. Gives the ids of the latter. */
+export function interrupt({ child }: Command): number[] {
+  const processes = descendantsOf(child.pid!);
+  for (const pid of [child.pid!, ...processes])
+    try {
+      process.kill(pid, "SIGINT");
+    } catch {
+      // It ended just now, or is another user's.
+    }
+  return processes;
+}
+
+/** Everything that was written, as text. */
+export class Paper extends Writable {
+  text = "";
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += String(chunk);
+    done();
+  }
+}
+
+/** The folder that commands take for their temporary files. */
+export class Temporary {
+  folder = "";
+
+  make(): void {
+    this.folder = mkdtempSync(path.join(tmpdir(), "command-test-"));
+    // PostgreSQL runs as another user where we are root, and has its folder in there.
+    chmodSync(this.folder, 0o755);
+  }
+
+  /** What is left of the commands' own; tsx keeps its compiled files. */
+  leftovers(): string[] {
+    return readdirSync(this.folder).filter((name) => !name.startsWith("tsx-"));
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** A command of the project at work. */
+export interface Command {
+  readonly child: ChildProcess;
+  /** All that it printed so far. */
+  readonly output: () => string;
+}
+
+/**
+ * Starts a command.
+ * @param entry its file, relative to `project`, which is this checkout where undefined
+ */
+export function startCommand(
+  entry: string,
+  args: readonly string[],
+  { temporary, project = root }: { temporary: Temporary; project?: string },
+): Command {
+  const child = spawn(process.execPath, ["--import", "tsx", entry, ...args], {
+    cwd: project,
+    env: { ...process.env, TMPDIR: temporary.folder },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr])
+    stream.on("data", (chunk: Buffer) => (output += String(chunk)));
+  return { child, output: () => output };
 }

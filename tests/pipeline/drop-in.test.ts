@@ -1,9 +1,10 @@
 // P6: a new table is one new file. It needs no edit anywhere else, and fills itself at the next run.
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
 import { getTables, readTables } from "../../src/registry.ts";
 import type { Table } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
+import { dropIn } from "../support/drop-in.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import {
   ingestWith,
@@ -140,10 +141,7 @@ describe("the registry", () => {
     const folder = mkdtempSync(path.join(root, ".local-tables-"));
     try {
       cpSync(path.join(root, "tables"), folder, { recursive: true });
-      const fixture = path.join(root, "tests", "fixtures", "tables", "fact_design_use.ts");
-      const text = readFileSync(fixture, "utf8");
-      const moved = text.replace("../../../src/", "../src/").replace("../../../tables/", "./");
-      writeFileSync(path.join(folder, "fact_design_use.ts"), moved);
+      dropIn(folder);
       expect((await readTables(folder)).map(({ name }) => name)).to.include("fact_design_use");
     } finally {
       rmSync(folder, { recursive: true });

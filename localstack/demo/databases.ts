@@ -1,0 +1,45 @@
+import pgPromise from "pg-promise";
+import type { Stack } from "../stack.ts";
+import { loadDump } from "../totesys/dump.ts";
+import { openShop, type Database, type Done } from "../totesys/shop.ts";
+import type { ShopChoice } from "./options.ts";
+import { sum } from "./scene.ts";
+import { counted, seconds, type Terminal } from "./terminal.ts";
+
+const pgp = pgPromise({ noWarnings: true });
+
+/** Opens a database of the stack; it is left before PostgreSQL stops. */
+export function openDatabase(stack: Stack, database: string): Database {
+  const { host, port, user, password } = stack.postgres;
+  const db = pgp({ host, port, user, password, database });
+  db.$pool.on("error", () => undefined);
+  // Not waited for: a connection that an act holds open would never end.
+  stack.defer(`connections to ${database}`, () => void db.$pool.end());
+  return db;
+}
+
+/**
+ * Loads the dump, or has the generator make a shop, into an empty totesys; says how it goes.
+ * @throws DumpError, and what PostgreSQL throws
+ */
+export async function fillShop(
+  { dump, orders, seed }: ShopChoice,
+  terminal: Terminal,
+  shop: Database,
+): Promise<Done> {
+  const startedAt = performance.now();
+  const purchases = Math.round(orders * 0.44);
+  const rows =
+    dump === undefined
+      ? await terminal.progress(orders + purchases, "orders", (progress) =>
+          openShop(shop, { seed, salesOrders: orders, purchaseOrders: purchases, progress }),
+        )
+      : await terminal.working(`${dump} is loaded`, () => loadDump(shop, dump));
+  const took = seconds(performance.now() - startedAt);
+  return {
+    summary:
+      `${counted(rows.sales_order, "sales order")}, ${counted(rows.purchase_order, "purchase order")} ` +
+      `and ${counted(rows.payment, "payment")}, in ${counted(sum(Object.values(rows)), "row")} of ` +
+      `${Object.keys(rows).length} tables, ${dump === undefined ? "made" : "loaded"} in ${took}.`,
+  };
+}
