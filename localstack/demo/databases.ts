@@ -9,7 +9,7 @@ import { counted, seconds, type Terminal } from "./terminal.ts";
 const pgp = pgPromise({ noWarnings: true });
 
 /** Opens a database of the stack; it is left before PostgreSQL stops. */
-export function openDatabase(stack: Stack, database: string): Database {
+export function openDatabase(stack: Pick<Stack, "postgres" | "defer">, database: string): Database {
   const { host, port, user, password } = stack.postgres;
   const db = pgp({ host, port, user, password, database });
   db.$pool.on("error", () => undefined);

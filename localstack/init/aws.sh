@@ -3,8 +3,6 @@
 # stage local. LocalStack runs it, in its container, when it is ready; compose.yml says with which variables.
 set -euo pipefail
 
-if [[ ${PROVISION:-1} == 0 ]]; then exit 0; fi
-
 region=${AWS_DEFAULT_REGION:-eu-west-2}
 
 # arn_of URL: the ARN of a queue.
@@ -67,12 +65,17 @@ PYTHON
   awslocal secretsmanager create-secret --name "$name" --secret-string "$secret" >/dev/null
 }
 
+make_secret totes/local/source "${SOURCE_HOST:-totesys}" "${SOURCE_PORT:-5432}" totesys
+make_secret totes/local/warehouse "${WAREHOUSE_HOST:-warehouse}" "${WAREHOUSE_PORT:-5432}" warehouse
+if [[ ${PROVISION:-all} == secrets ]]; then
+  echo "The secrets of stage local are made. Next: npx sls deploy --stage local"
+  exit 0
+fi
+
 # In variables first: a failure within an argument would be overlooked.
 transformation=$(make_queue transformation)
 loading=$(make_queue loading)
 make_bucket totes-ingestion-local "$transformation"
 make_bucket totes-processed-local "$loading"
-make_secret totes/local/source "${SOURCE_HOST:-totesys}" "${SOURCE_PORT:-5432}" totesys
-make_secret totes/local/warehouse "${WAREHOUSE_HOST:-warehouse}" "${WAREHOUSE_PORT:-5432}" warehouse
 
 echo "The buckets, queues, notifications and secrets of stage local are made."

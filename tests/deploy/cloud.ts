@@ -3,25 +3,16 @@ import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
 import { IAMClient } from "@aws-sdk/client-iam";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
-import {
-  CreateSecretCommand,
-  PutSecretValueCommand,
-  SecretsManagerClient,
-} from "@aws-sdk/client-secrets-manager";
 import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { spawn } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { startEmulator, type Emulator } from "../../localstack/emulator.ts";
-import { startPostgres, type Postgres } from "../../localstack/postgres.ts";
-import { applySchema } from "../../localstack/stack.ts";
+import { startCloud, type Cloud } from "../../localstack/cloud.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 export const REGION = "eu-west-2";
-/** The emulator's account. */
-export const ACCOUNT = "000000000000";
 
 /** What a command printed, and how it ended. */
 export interface Ended {
@@ -29,13 +20,10 @@ export interface Ended {
   readonly output: string;
 }
 
-export interface Cloud {
-  readonly emulator: Emulator;
-  readonly postgres: Postgres;
+export interface DeployedCloud extends Cloud {
   /** A copy of the project, to deploy from and to edit. */
   readonly project: string;
   readonly s3: S3Client;
-  readonly secrets: SecretsManagerClient;
   readonly sqs: SQSClient;
   readonly lambda: LambdaClient;
   readonly iam: IAMClient;
@@ -44,19 +32,17 @@ export interface Cloud {
   sls(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended>;
   /** Invokes a deployed function and waits for its answer. */
   invoke(name: string, event?: object): Promise<{ failed: boolean; answer: unknown }>;
-  /** Makes a database's secret, or changes it. */
-  setSecret(side: "source" | "warehouse", change?: object): Promise<void>;
   /** Messages that wait in a queue, are with a function, or wait to be delivered again. */
   depth(queue: string): Promise<number>;
   queueUrl(queue: string): Promise<string>;
-  stop(): Promise<void>;
+  /** The hosts beyond this machine that sls connected to, or tried to. */
+  elsewhere(): string[];
 }
 
 /** Starts the emulator and PostgreSQL, with an empty shop; deploys nothing. */
-export async function openCloud(): Promise<Cloud> {
-  const emulator = await startEmulator({ port: 4599 });
-  const postgres = await startPostgres({ databases: ["totesys", "warehouse"] });
-  await applySchema(postgres, "totesys");
+export async function openCloud(): Promise<DeployedCloud> {
+  const cloud = await startCloud({ port: 4599 });
+  const { client, emulator } = cloud;
   const project = mkdtempSync(path.join(root, ".local-deploy-"));
   for (const part of ["src", "tables", "scripts", "infrastructure"])
     cpSync(path.join(root, part), path.join(project, part), { recursive: true });
@@ -64,28 +50,20 @@ export async function openCloud(): Promise<Cloud> {
     cpSync(path.join(root, file), path.join(project, file));
   symlinkSync(path.join(root, "node_modules"), path.join(project, "node_modules"));
 
-  const client = {
-    endpoint: emulator.endpoint,
-    region: REGION,
-    credentials: { accessKeyId: "test", secretAccessKey: "test" },
-  };
-  const s3 = new S3Client({ ...client, forcePathStyle: true });
-  const secrets = new SecretsManagerClient(client);
   const sqs = new SQSClient(client);
   const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 60_000 } });
-  const iam = new IAMClient(client);
-  const cloudFormation = new CloudFormationClient(client);
-
-  const cloud: Cloud = {
-    emulator,
-    postgres,
+  const queueUrl = async (queue: string): Promise<string> => {
+    const QueueName = `totes-warehouse-local-${queue}`;
+    return (await sqs.send(new GetQueueUrlCommand({ QueueName }))).QueueUrl!;
+  };
+  return {
+    ...cloud,
     project,
-    s3,
-    secrets,
+    s3: new S3Client({ ...client, forcePathStyle: true }),
     sqs,
     lambda,
-    iam,
-    cloudFormation,
+    iam: new IAMClient(client),
+    cloudFormation: new CloudFormationClient(client),
     sls: (args, env = {}) => run(project, args, { AWS_ENDPOINT_URL: emulator.endpoint, ...env }),
     async invoke(name, event = {}) {
       const { FunctionError, Payload } = await lambda.send(
@@ -97,42 +75,29 @@ export async function openCloud(): Promise<Cloud> {
       const answer: unknown = JSON.parse(Buffer.from(Payload ?? []).toString() || "null");
       return { failed: FunctionError !== undefined, answer };
     },
-    async setSecret(side, change = {}) {
-      const { host, port, user, password } = postgres;
-      const database = side === "source" ? "totesys" : "warehouse";
-      const SecretString = JSON.stringify({ host, port, user, password, database, ...change });
-      const name = `totes/local/${side}`;
-      try {
-        await secrets.send(new PutSecretValueCommand({ SecretId: name, SecretString }));
-      } catch (error) {
-        if ((error as Error).name !== "ResourceNotFoundException") throw error;
-        await secrets.send(new CreateSecretCommand({ Name: name, SecretString }));
-      }
-    },
+    queueUrl,
     async depth(queue) {
       const { Attributes = {} } = await sqs.send(
-        new GetQueueAttributesCommand({
-          QueueUrl: await cloud.queueUrl(queue),
-          AttributeNames: ["All"],
-        }),
+        new GetQueueAttributesCommand({ QueueUrl: await queueUrl(queue), AttributeNames: ["All"] }),
       );
       return (
         Number(Attributes["ApproximateNumberOfMessages"]) +
         Number(Attributes["ApproximateNumberOfMessagesNotVisible"])
       );
     },
-    async queueUrl(queue) {
-      const QueueName = `totes-warehouse-local-${queue}`;
-      return (await sqs.send(new GetQueueUrlCommand({ QueueName }))).QueueUrl!;
-    },
+    elsewhere: () =>
+      existsSync(connections(project))
+        ? readFileSync(connections(project), "utf8").trim().split("\n")
+        : [],
     async stop() {
       rmSync(project, { recursive: true, force: true });
-      await postgres.stop();
-      await emulator.stop();
+      await cloud.stop();
     },
   };
-  return cloud;
 }
+
+/** Where tests/deploy/connections.cjs notes what sls connects to beyond this machine. */
+const connections = (project: string): string => path.join(project, "connections");
 
 async function run(
   cwd: string,
@@ -145,6 +110,10 @@ async function run(
       ([name]) => !name.startsWith("AWS_") || name in change,
     ),
   );
+  const noted = {
+    NODE_OPTIONS: `--require=${path.join(import.meta.dirname, "connections.cjs")}`,
+    CONNECTIONS: connections(cwd),
+  };
   const child = spawn(
     process.execPath,
     [
@@ -153,7 +122,7 @@ async function run(
       "--stage",
       "local",
     ],
-    { cwd, env: { ...env, ...change }, stdio: ["ignore", "pipe", "pipe"] },
+    { cwd, env: { ...env, ...change, ...noted }, stdio: ["ignore", "pipe", "pipe"] },
   );
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
@@ -181,7 +150,7 @@ export async function eventually(
 }
 
 /** What is there: bucket names. */
-export async function bucketsOf(cloud: Cloud): Promise<string[]> {
+export async function bucketsOf(cloud: DeployedCloud): Promise<string[]> {
   const { Buckets = [] } = await cloud.s3.send(new ListBucketsCommand({}));
   return Buckets.map(({ Name }) => Name!);
 }

@@ -29,7 +29,7 @@ import {
 } from "../../localstack/totesys/shop.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
-import { bucketsOf, eventually, openCloud, REGION, type Cloud } from "./cloud.ts";
+import { bucketsOf, eventually, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
 
 /** For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. */
 const QUICK = [
@@ -42,7 +42,7 @@ const QUICK = [
 ];
 
 describe("the deployed service", () => {
-  let cloud: Cloud;
+  let cloud: DeployedCloud;
   let shop: Database;
   let star: Database;
   let late: LateCommit;
@@ -260,6 +260,18 @@ describe("the deployed service", () => {
     });
     expect(await isTrue()).to.deep.equal([]);
   }).timeout(180_000);
+
+  it("never went beyond this machine, whatever sls did", async () => {
+    // With credentials of an account, and an endpoint that is not ours: refused before a word was sent.
+    const { code, output } = await cloud.sls(["deploy"], {
+      AWS_ENDPOINT_URL: "https://cloudformation.eu-west-2.amazonaws.com",
+      AWS_ACCESS_KEY_ID: "AKIAIOSFODNN7EXAMPLE",
+      AWS_SECRET_ACCESS_KEY: "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
+    });
+    expect(output).to.match(/which is not this machine; stage local never goes to AWS/);
+    expect(code).to.not.equal(0);
+    expect(cloud.elsewhere()).to.deep.equal([]);
+  });
 
   it("leaves nothing when it is removed", async () => {
     const { code, output } = await cloud.sls(["remove", ...QUICK]);

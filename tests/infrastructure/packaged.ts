@@ -1,6 +1,6 @@
 // The CloudFormation templates that `sls package` makes, for the tests that look into them.
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -21,6 +21,12 @@ export interface Template {
   readonly Outputs: Readonly<Record<string, { Value: unknown; Condition?: string }>>;
 }
 
+/** What `sls package` makes. */
+export interface Packaged extends Template {
+  /** Bytes of each function's zip, by the function's name. */
+  readonly sizes: Readonly<Record<string, number>>;
+}
+
 /**
  * Packages a stage, with parameters as `--param` takes them. No network, no credentials.
  * @throws Error with what was printed
@@ -28,7 +34,7 @@ export interface Template {
 export async function packageStage(
   stage: string,
   parameters: Readonly<Record<string, string>> = {},
-): Promise<Template> {
+): Promise<Packaged> {
   const folder = mkdtempSync(path.join(tmpdir(), "packaged-"));
   const given = Object.entries(parameters).flatMap(([name, value]) => [
     "--param",
@@ -52,7 +58,13 @@ export async function packageStage(
       { cwd: root, env: { ...env, NODE_NO_WARNINGS: "1" } },
     );
     const file = path.join(folder, "cloudformation-template-update-stack.json");
-    return decide(JSON.parse(readFileSync(file, "utf8")) as Undecided);
+    const sizes = readdirSync(folder)
+      .filter((name) => name.endsWith(".zip"))
+      .map((name) => [path.parse(name).name, statSync(path.join(folder, name)).size] as const);
+    return {
+      ...decide(JSON.parse(readFileSync(file, "utf8")) as Undecided),
+      sizes: Object.fromEntries(sizes),
+    };
   } catch (error) {
     const {
       stdout = "",

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { ofType, packageStage, referencesIn, type Resource, type Template } from "./packaged.ts";
+import { ofType, packageStage, referencesIn, type Packaged, type Resource } from "./packaged.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 const VPC = {
@@ -32,7 +32,7 @@ const STAGES: Record<string, [stage: string, parameters: Record<string, string>]
 
 for (const [what, [stage, parameters]] of Object.entries(STAGES))
   describe(`the template of ${what}`, () => {
-    let template: Template;
+    let template: Packaged;
     let functions: [string, Resource][];
     let alarms: Resource[];
     const isLocal = stage === "local";
@@ -53,6 +53,12 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       const roles = functions.map(([, { Properties }]) => referencesIn(Properties["Role"])[0]);
       expect(roles).to.have.members(["IngestionRole", "TransformationRole", "LoadingRole"]);
       expect(ofType(template, "AWS::IAM::Role")).to.have.length(3);
+    });
+
+    it("has bundles of less than a megabyte", () => {
+      expect(template.sizes).to.have.all.keys("ingestion", "transformation", "loading");
+      for (const [name, size] of Object.entries(template.sizes))
+        expect(size, name).to.be.lessThan(1 << 20);
     });
 
     it("hands each function what it reads, and no null or empty text", () => {
