@@ -3,7 +3,7 @@ TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help requirements run run-checks lint typecheck audit test coverage build test-node24 clean
+.PHONY: help requirements run run-checks lint typecheck audit test coverage build test-node24 test-deploy clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -40,10 +40,16 @@ coverage: requirements ## Tests, with coverage of src/ and tables/
 build: requirements ## Package the three functions
 	npx sls package --stage local
 
-test-node24: requirements ## Tests on Node 24, which the Lambdas run on
+# What stands in for AWS is tested once, with `make test`: the Lambdas run src/ and tables/.
+test-node24: requirements ## Tests of what is deployed, on Node 24, which the Lambdas run on
 	@mkdir -p coverage
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
-		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs
+		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
+		--ignore "tests/infrastructure/**" --ignore "tests/localstack/**" --ignore "tests/totesys/**"
+
+test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
+	@mkdir -p coverage
+	MOCHA_JSON=coverage/mocha-deploy.json npx mocha --config tests/deploy/.mocharc.json --reporter scripts/spec-and-json.cjs
 
 clean: ## Remove what was made here
-	rm -rf node_modules .node24 .serverless .esbuild .local coverage
+	rm -rf node_modules .node24 .python .serverless .esbuild .local coverage

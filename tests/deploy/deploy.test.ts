@@ -27,6 +27,7 @@ import {
   silentUpdates,
   type LateCommit,
 } from "../../localstack/totesys/shop.ts";
+import { PythonError } from "../../scripts/python.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
 import { bucketsOf, eventually, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
@@ -48,8 +49,14 @@ describe("the deployed service", () => {
   let late: LateCommit;
   const isTrue = (): Promise<string[]> => untruths(shop, star, { allowExtraDates: true });
 
-  before(async () => {
-    cloud = await openCloud();
+  before(async function () {
+    try {
+      cloud = await openCloud();
+    } catch (error) {
+      if (!(error instanceof PythonError) || process.env["CI"]) throw error;
+      console.log(`  NOT DONE: ${error.message}`);
+      this.skip();
+    }
     const { host, port, user, password } = cloud.postgres;
     shop = connectTo({ host, port, user, password, database: "totesys" });
     star = connectTo({ host, port, user, password, database: "warehouse" });
