@@ -49,8 +49,10 @@ function readOptions(args: readonly string[]): EmulateOptions | undefined {
 async function run(options: EmulateOptions): Promise<number> {
   const terminal = new Terminal(process.stdout);
   let cloud: Cloud | undefined;
-  // Also before everything is up: what has started ends with this process, by its watchdogs.
+  // Heard before everything is up, too: it is stopped then as soon as it is.
   const ended = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
+  // A listener for signals keeps no process alive.
+  const alive = setInterval(() => undefined, 60_000);
   try {
     cloud = await terminal.working("AWS and PostgreSQL start", () =>
       startCloud({ port: options.port }),
@@ -84,6 +86,7 @@ async function run(options: EmulateOptions): Promise<number> {
     return 1;
   } finally {
     await cloud?.stop();
+    clearInterval(alive);
   }
 }
 

@@ -12,7 +12,6 @@ process.stdout.on("error", () => undefined);
 function run({ program, args }) {
   const { status, signal, error, stdout, stderr } = spawnSync(program, args, {
     cwd: task.folder,
-    env: task.env ?? process.env,
     encoding: "utf8",
     stdio: ["ignore", "pipe", "pipe"],
     windowsHide: true,

@@ -82,10 +82,12 @@ export async function startWatchdog(task: Task): Promise<Watchdog> {
 
 type Child = ReturnType<typeof launch>;
 
-function launch(task: Task) {
-  // In a process group of its own: a Ctrl-C in the terminal is meant for us.
+function launch({ env = process.env, ...task }: Task) {
+  // In a process group of its own: a Ctrl-C in the terminal is meant for us. The environment is handed on as such: a
+  // command line can be read by everybody on the machine.
   const child = spawn(process.execPath, [program, JSON.stringify(task)], {
     detached: true,
+    env,
     stdio: ["pipe", "pipe", "ignore"],
   });
   // It was killed: that is seen by its exit.
