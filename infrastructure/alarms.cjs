@@ -41,6 +41,9 @@ module.exports = async ({ resolveVariable }) => {
     Namespace: "AWS/Lambda",
     Dimensions: [{ Name: "FunctionName", Value: { Ref: `${of}LambdaFunction` } }],
     Period: 60,
+    // On until a quarter of an hour has been without: a tick that fails comes every ten minutes.
+    EvaluationPeriods: 15,
+    DatapointsToAlarm: 1,
   });
   const ofQueue = (queue) => ({
     Namespace: "AWS/SQS",
@@ -133,12 +136,20 @@ module.exports = async ({ resolveVariable }) => {
       Threshold: 1800,
     },
   );
-  alarm(
-    "Freshness",
-    "nothing-is-loaded",
-    "No loading has come to its end for 30 minutes: the warehouse stands still.",
-    {
-      ...ofService("loading"),
+  for (const [id, of, meaning] of [
+    [
+      "Freshness",
+      "loading",
+      "No loading has come to its end for 30 minutes: the warehouse stands still.",
+    ],
+    [
+      "Reading",
+      "ingestion",
+      "No ingestion has come to its end for 30 minutes: the shop is not read.",
+    ],
+  ])
+    alarm(id, "nothing-is-loaded", meaning, {
+      ...ofService(of),
       MetricName: "Heartbeat",
       Statistic: "Sum",
       Period: 300,
@@ -148,8 +159,7 @@ module.exports = async ({ resolveVariable }) => {
       ComparisonOperator: "LessThanThreshold",
       // Silence is the alarm, unless nothing is meant to start by itself.
       TreatMissingData: stage.scheduleEnabled ? "breaching" : "notBreaching",
-    },
-  );
+    });
 
   const filters = FUNCTIONS.map((of) => [
     `${of}ProblemsFilter`,

@@ -69,7 +69,10 @@ module.exports = async ({ resolveVariable }) => {
     graph("Seconds from the shop's snapshot to the warehouse", "Maximum", [
       ours("Lag", "loading", "lag, s"),
     ]),
-    graph("Loadings that came to their end", "Sum", [ours("Heartbeat", "loading", "heartbeats")]),
+    graph("Runs that came to their end", "Sum", [
+      ours("Heartbeat", "ingestion", "ingestion"),
+      ours("Heartbeat", "loading", "loading"),
+    ]),
     graph("Newest batch", "Maximum", [
       ours("Batch", "ingestion", "ingested"),
       ours("Batch", "transformation", "transformed"),

@@ -4,7 +4,7 @@ import type { Context } from "aws-lambda";
 
 /** A metric's name and its unit. Alarms and dashboards go by the names. */
 const UNITS = {
-  /** One a loading: silence means death. */
+  /** One an ingestion or loading that came to its end: silence means death. */
   Heartbeat: MetricUnit.Count,
   /** Rows read from the source. */
   RowsIngested: MetricUnit.Count,
@@ -35,7 +35,6 @@ export type Metric = keyof typeof UNITS;
 export class Observer {
   readonly logger: Logger;
   readonly #metrics: Metrics;
-  #started = 0;
 
   constructor(serviceName: string) {
     this.logger = new Logger({ serviceName });
@@ -46,11 +45,23 @@ export class Observer {
     });
   }
 
-  /** Every line from here on has the request's id. */
-  begin(context: Context | undefined): void {
-    this.#started = performance.now();
+  /**
+   * Does the work of one invocation. Its lines have the request's id; what it throws is logged before it goes on to Lambda,
+   * which would log it as mere text; its metrics are put out, of a failed one too.
+   */
+  async run<T>(context: Context | undefined, work: () => Promise<T>): Promise<T> {
+    const started = performance.now();
     this.logger.resetKeys();
     if (context) this.logger.addContext(context);
+    try {
+      return await work();
+    } catch (error) {
+      this.failed(error as Error);
+      throw error;
+    } finally {
+      this.count({ Seconds: (performance.now() - started) / 1000 });
+      this.#metrics.publishStoredMetrics();
+    }
   }
 
   count(values: Partial<Record<Metric, number>>): void {
@@ -63,15 +74,9 @@ export class Observer {
     this.logger.info(`event ignored: ${why}`);
   }
 
-  /** What failed and will be tried again; Lambda itself logs what a handler throws. */
+  /** What failed. */
   failed(error: Error): void {
     this.logger.error(error.message, error);
-  }
-
-  /** Puts the metrics out, of a failed invocation too. */
-  end(): void {
-    this.count({ Seconds: (performance.now() - this.#started) / 1000 });
-    this.#metrics.publishStoredMetrics();
   }
 }
 

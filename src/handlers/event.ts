@@ -101,9 +101,11 @@ export async function answer(
       else if ("refused" in reason) throw new EventError(`refused: ${reason.refused}`);
       else await work(reason);
     } catch (error) {
-      log.failed(error as Error);
       if (id === undefined) errors.push(error as Error);
-      else failed.add(id);
+      else {
+        failed.add(id);
+        log.failed(error as Error);
+      }
     }
   }
   if (errors.length > 0) throw joined(errors);

@@ -11,12 +11,11 @@ const observer = new Observer("ingestion");
  * Reads what changed in the source since the newest batch, and commits it as the next.
  * @param event the schedule's, or none; `{ "resync": true }` reads everything again
  */
-export async function handler(
+export function handler(
   event?: { readonly resync?: boolean } | null,
   context?: Context,
 ): Promise<IngestionSummary> {
-  observer.begin(context);
-  try {
+  return observer.run(context, async () => {
     const { INGESTION_BUCKET, SOURCE_SECRET } = getSettings("INGESTION_BUCKET", "SOURCE_SECRET");
     if (event?.resync !== undefined && typeof event.resync !== "boolean")
       throw new Error('to read everything again, send { "resync": true }');
@@ -27,6 +26,7 @@ export async function handler(
       { resync: event?.resync === true },
     );
     observer.count({
+      Heartbeat: 1,
       RowsIngested: sum(summary.rows),
       BytesIngested: summary.bytes,
       FenceAge: summary.fenceAge,
@@ -34,7 +34,5 @@ export async function handler(
     });
     observer.logger.info(`ingestion: ${summary.outcome}`, { ...summary });
     return summary;
-  } finally {
-    observer.end();
-  }
+  });
 }

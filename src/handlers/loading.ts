@@ -9,17 +9,18 @@ import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
 
 const observer = new Observer("loading");
+/** Another loader is at work: nothing that anybody should be told of. */
+const busy = (error: BusyError): void => observer.logger.info(`loading: ${error.message}`);
 
 /**
  * Loads every batch that is ready, in order: an event is only a wake-up call.
  * @param event the schedule's, S3's or a queue's; `{ "skip": 42, "why": "…" }` leaves batch 42 out, for good
  */
-export async function handler(
+export function handler(
   event?: unknown,
   context?: Context,
 ): Promise<QueueAnswer & Partial<LoadingSummary>> {
-  observer.begin(context);
-  try {
+  return observer.run(context, async () => {
     const settings = getSettings("PROCESSED_BUCKET", "WAREHOUSE_SECRET", "PARQUET_CODEC");
     const codec = await codecNamed(settings.PARQUET_CODEC);
     const tables = await getTables();
@@ -58,10 +59,13 @@ export async function handler(
         } catch (error) {
           // A message comes again, and a person wants to know; a tick would do what the other loader does.
           if (!(error instanceof BusyError && "tick" in wake && !skipOf(event))) throw error;
-          observer.logger.info(`loading: ${error.message}`);
+          busy(error);
         }
       },
-      observer,
+      {
+        ignored: (why) => observer.ignored(why),
+        failed: (error) => (error instanceof BusyError ? busy(error) : observer.failed(error)),
+      },
     );
     if (summary) {
       const atRest = summary.loaded.length === 0 && summary.waitingFor === undefined;
@@ -73,9 +77,7 @@ export async function handler(
       });
     }
     return { ...answered, ...summary };
-  } finally {
-    observer.end();
-  }
+  });
 }
 
 function skipOf(event: unknown): { batch: number; why: string } | undefined {

@@ -14,12 +14,11 @@ const observer = new Observer("transformation");
  * Makes star rows of the batch that an event names, then of older ones that are still undone; of all that are, when
  * the schedule calls.
  */
-export async function handler(
+export function handler(
   event?: unknown,
   context?: Context,
 ): Promise<QueueAnswer & { readonly batches: readonly TransformationSummary[] }> {
-  observer.begin(context);
-  try {
+  return observer.run(context, async () => {
     const settings = getSettings("INGESTION_BUCKET", "PROCESSED_BUCKET", "PARQUET_CODEC");
     const buckets = { ingestion: settings.INGESTION_BUCKET, processed: settings.PROCESSED_BUCKET };
     const codec = await codecNamed(settings.PARQUET_CODEC);
@@ -47,7 +46,5 @@ export async function handler(
       observer,
     );
     return { ...answered, batches };
-  } finally {
-    observer.end();
-  }
+  });
 }

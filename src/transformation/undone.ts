@@ -36,11 +36,11 @@ export async function transformUndone(
     try {
       done(await transform(buckets, tables, codec, batch));
     } catch (error) {
-      failed(error as Error);
-      errors.push(error as Error);
+      if (own === undefined) errors.push(error as Error);
+      else failed(error as Error);
     }
   }
-  if (own === undefined && errors.length > 0) throw joined(errors);
+  if (errors.length > 0) throw joined(errors);
 }
 
 /**

@@ -244,18 +244,23 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "TransformationQueue",
         "LoadingQueue",
       ]);
-      const { RowsRejectedAlarm, FreshnessAlarm } = template.Resources;
+      const { RowsRejectedAlarm } = template.Resources;
       expect(RowsRejectedAlarm!.Properties).to.include({
         Namespace: `TotesWarehouse/${stage}`,
         Threshold: 0,
         ComparisonOperator: "GreaterThanThreshold",
       });
-      // Half an hour of silence.
-      const { Period, DatapointsToAlarm, ...freshness } = FreshnessAlarm!.Properties;
-      expect(Period * DatapointsToAlarm).to.equal(1800);
-      expect(freshness["TreatMissingData"]).to.equal(
-        parameters["scheduleEnabled"] === "false" ? "notBreaching" : "breaching",
-      );
+      for (const [alarm, service] of [
+        [template.Resources["FreshnessAlarm"]!, "loading"],
+        [template.Resources["ReadingAlarm"]!, "ingestion"],
+      ] as const) {
+        const { Period, DatapointsToAlarm, ...silence } = alarm.Properties;
+        expect(Period * DatapointsToAlarm).to.equal(1800); // half an hour
+        expect(silence["Dimensions"]).to.deep.equal([{ Name: "service", Value: service }]);
+        expect(silence["TreatMissingData"]).to.equal(
+          parameters["scheduleEnabled"] === "false" ? "notBreaching" : "breaching",
+        );
+      }
       for (const { Properties } of alarms)
         if (Properties["MetricName"] !== "Heartbeat")
           expect(Properties["TreatMissingData"], Properties["AlarmName"]).to.equal("notBreaching");

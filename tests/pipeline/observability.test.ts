@@ -30,7 +30,8 @@ describe("logs and metrics", () => {
   async function printed(name: string, event: unknown = {}, env = {}): Promise<Line[]> {
     const lines: Line[] = [];
     const onLog = (line: string, stream: string): void => {
-      if (stream === "stdout") lines.push(JSON.parse(line) as Line);
+      // Errors go to stderr, where Node itself may print its warnings.
+      if (stream === "stdout" || line.startsWith("{")) lines.push(JSON.parse(line) as Line);
     };
     const child = startFunction({
       name,
@@ -84,6 +85,10 @@ describe("logs and metrics", () => {
       /cannot read secret no\/such\/secret: ResourceNotFoundException/,
     );
     expect(metricsOf(lines)).to.include.keys("Seconds").and.not.include.keys("Heartbeat");
+    // One line that the metric filter counts: Lambda's own is no JSON.
+    expect(
+      lines.filter(({ level }) => level === "ERROR").map(({ message }) => message),
+    ).to.deep.equal([lines.at(-1)!["thrown"]]);
     expect(JSON.stringify(lines)).to.not.contain(p.warehouse.password);
   });
 

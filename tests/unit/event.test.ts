@@ -121,7 +121,7 @@ describe("answer", () => {
   const log = { ignored: sinon.spy(), failed: sinon.spy() };
   beforeEach(() => sinon.resetHistory());
 
-  it("reports the messages that failed, each once, and does the others", async () => {
+  it("reports the messages that failed, each once, logs why, and does the others", async () => {
     const work = sinon.stub().resolves();
     work.withArgs({ batch: 42 }).rejects(new Error("no"));
     const event = {
@@ -144,6 +144,7 @@ describe("answer", () => {
     const event = { Records: [s3("lake", manifest), s3("lake", "_batches/0000000043.json")] };
     await expect(answer(event, "lake", work, log)).to.be.rejectedWith("no");
     expect(work.callCount).to.equal(2);
+    expect(log.failed.called).to.equal(false); // whoever catches it logs it
   });
 
   it("throws several failures as one that names them all", async () => {
