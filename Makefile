@@ -3,7 +3,7 @@ TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help requirements run run-checks lint typecheck audit test coverage build test-node24 test-deploy clean
+.PHONY: help requirements run run-checks lint typecheck audit test coverage build templates workflows test-node24 test-deploy clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -18,7 +18,7 @@ node_modules/.requirements: package-lock.json
 run: requirements ## Run the whole pipeline on this machine and show what arrives
 	@$(TSX) localstack/run.ts $(if $(DUMP),--dump "$(DUMP)") $(if $(KEEP),--keep) $(ARGS)
 
-run-checks: requirements lint typecheck audit build coverage ## Lint, types, audit, packaging, tests and coverage
+run-checks: requirements lint typecheck audit templates workflows coverage ## Lint, types, audit, templates, tests and coverage
 
 lint: requirements ## Formatter and linter
 	npx oxfmt --check .
@@ -29,6 +29,12 @@ typecheck: requirements ## Types, the lines that must not compile among them
 
 audit: requirements ## Known vulnerabilities of what is deployed
 	@$(TSX) scripts/audit.ts
+
+templates: requirements ## Package every stage; cfn-lint and checkov, where Python is
+	@$(TSX) scripts/check-templates.ts
+
+workflows: requirements ## GitHub's workflows, by actionlint and zizmor, where Python is
+	@$(TSX) scripts/check-workflows.ts
 
 test: requirements ## Tests alone
 	npx mocha
