@@ -3,7 +3,7 @@
 // A Lambda bundle has no folder to read. Where src/registry.ts reads tables/ at run time, the bundle gets one static
 // import a file instead: dropping in a file is all that a new table needs, there as here.
 //
-// A bundle also knows how old it is (src/build.ts): when the newest file of src/ and tables/ was changed. Packaging the
+// A bundle also knows how old it is (src/build.ts): when src/ and tables/ were last changed. Packaging the
 // same files again makes the same bundle, and what is checked out and deployed later, an older commit too, is newer.
 const { readdirSync, statSync } = require("node:fs");
 const path = require("node:path");
@@ -14,9 +14,10 @@ const registry = path.join(root, "src", "registry.ts");
 
 const built = Math.max(
   ...["src", "tables"].flatMap((name) =>
-    readdirSync(path.join(root, name), { recursive: true, withFileTypes: true })
-      .filter((file) => file.isFile())
-      .map((file) => Math.floor(statSync(path.join(file.parentPath, file.name)).mtimeMs)),
+    // The folders too: going back to before a file was made changes no file.
+    ["", ...readdirSync(path.join(root, name), { recursive: true })].map((file) =>
+      Math.floor(statSync(path.join(root, name, file)).mtimeMs),
+    ),
   ),
 );
 

@@ -173,6 +173,22 @@ export async function listBatches(bucket: string, after: number): Promise<number
 }
 
 /**
+ * The newest batch at or after `batch`, which is there.
+ * @throws ManifestError where it cannot be read
+ */
+export async function readNewest<M>(
+  bucket: string,
+  batch: number,
+  read: (bucket: string, batch: number) => Promise<Read<M> | undefined>,
+): Promise<M> {
+  const newest = (await listBatches(bucket, batch)).at(-1) ?? batch;
+  const found = await read(bucket, newest);
+  if (!found)
+    throw new ManifestError(`s3://${bucket}/${manifestKey(newest)} is not there; ${RESTORE}`);
+  return found.manifest;
+}
+
+/**
  * Finds the newest batch of the ingestion bucket. The cost does not grow with the batches: the listing begins where
  * the hint says. A hint that is missing, stale or wrong costs a longer listing, and nothing else.
  *

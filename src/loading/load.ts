@@ -5,6 +5,7 @@ import {
   checkChain,
   listBatches,
   ManifestError,
+  readNewest,
   readProcessedManifest,
   writeHint,
   type LakeObject,
@@ -155,7 +156,7 @@ async function loadBatch(
   // After a batch that was skipped unread there is nothing to hold this one against.
   if (batch === 1 || previous !== null)
     checkChain(bucket, batch, manifest.previous_sha256, previous);
-  checkBuild(manifest, tables);
+  await checkBuild(manifest, tables, () => readNewest(bucket, batch, readProcessedManifest));
   const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
   const present = tables.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));

@@ -6,6 +6,8 @@ import {
   commitManifest,
   ManifestError,
   readChained,
+  readIngestionManifest,
+  readNewest,
   readProcessedManifest,
   sha256,
   type IngestionManifest,
@@ -60,7 +62,9 @@ export async function transform(
       );
     return { outcome: "done already", ...nothing };
   }
-  checkBuild(manifest, tables);
+  await checkBuild(manifest, tables, () =>
+    readNewest(buckets.ingestion, batch, readIngestionManifest),
+  );
   const ready = tables.filter((table) => serves(manifest, table));
   const made = await formatBatch(buckets.ingestion, manifest, ready);
 

@@ -81,15 +81,17 @@ describe("a new table module", () => {
     expect(await p.rejected()).to.deep.equal([]);
   });
 
+  /** Does something as code of that age. */
+  const as = async <T>(build: string, work: () => Promise<T>): Promise<T> => {
+    process.env["BUILD"] = build;
+    try {
+      return await work();
+    } finally {
+      delete process.env["BUILD"];
+    }
+  };
+
   it("waits, in a function that the deploy has not reached yet, and loses nothing", async () => {
-    const as = async <T>(build: string, work: () => Promise<T>): Promise<T> => {
-      process.env["BUILD"] = build;
-      try {
-        return await work();
-      } finally {
-        delete process.env["BUILD"];
-      }
-    };
     const raised = tablesOf(...modules, Object.assign({}, fact_design_use, { version: 2 }));
     await as("2000", () => ingestWith(p, raised));
     const refusal =
@@ -102,6 +104,24 @@ describe("a new table module", () => {
     await expectFilled();
     // And back to the module as it was.
     await runWith(p, after_);
+  });
+
+  it("that was deployed and rolled back holds nobody up, and is filled when it comes again", async () => {
+    const raised = tablesOf(...modules, Object.assign({}, fact_design_use, { version: 3 }));
+    await as("4000", () => ingestWith(p, raised));
+    // Ingestion alone is the newer one: however long that lasts, nothing of the batch is left out.
+    await expect(as("3000", () => transformWith(p, after_))).to.be.rejectedWith(
+      /a deploy is under way/,
+    );
+    await as("3000", async () => {
+      expect(await ingestWith(p, after_)).to.include({ outcome: "committed", kind: "backfill" });
+      await transformWith(p, after_);
+      expect((await loadWith(p, after_)).loaded).to.have.length(2);
+    });
+    await expectFilled();
+    const { reasons } = await as("5000", () => runWith(p, raised));
+    expect(reasons).to.deep.equal(["fact_design_use has changed"]);
+    await as("6000", () => runWith(p, after_));
   });
 
   it("is filled again when its version is raised, and rows that stayed the same get no version", async () => {
