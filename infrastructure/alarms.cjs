@@ -41,8 +41,9 @@ module.exports = async ({ resolveVariable }) => {
     Namespace: "AWS/Lambda",
     Dimensions: [{ Name: "FunctionName", Value: { Ref: `${of}LambdaFunction` } }],
     Period: 60,
-    // On until a quarter of an hour has been without: a tick that fails comes every ten minutes.
-    EvaluationPeriods: 15,
+    // On until a quarter of an hour has been without: a tick that fails comes every ten minutes, or so. Lambda dates what
+    // it counts by the start of the invocation.
+    EvaluationPeriods: 15 + Math.ceil(stage.timeout / 60),
     DatapointsToAlarm: 1,
   });
   const ofQueue = (queue) => ({
@@ -141,6 +142,11 @@ module.exports = async ({ resolveVariable }) => {
       "Freshness",
       "loading",
       "No loading has come to its end for 30 minutes: the warehouse stands still.",
+    ],
+    [
+      "Transforming",
+      "transformation",
+      "No transformation has come to its end for 30 minutes: nothing gets ahead.",
     ],
     [
       "Reading",

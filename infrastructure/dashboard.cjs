@@ -66,11 +66,10 @@ module.exports = async ({ resolveVariable }) => {
   row(
     "Is it fresh?",
     6,
-    graph("Seconds from the shop's snapshot to the warehouse", "Maximum", [
-      ours("Lag", "loading", "lag, s"),
-    ]),
+    graph("Seconds from ingestion to the warehouse", "Maximum", [ours("Lag", "loading", "lag, s")]),
     graph("Runs that came to their end", "Sum", [
       ours("Heartbeat", "ingestion", "ingestion"),
+      ours("Heartbeat", "transformation", "transformation"),
       ours("Heartbeat", "loading", "loading"),
     ]),
     graph("Newest batch", "Maximum", [

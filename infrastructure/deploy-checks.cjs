@@ -19,6 +19,7 @@ module.exports = class DeployChecks {
       await this.checkAccount();
     };
     this.hooks = {
+      "before:package:initialize": () => this.checkMail(),
       "before:deploy:deploy": async () => {
         await checked();
         await this.checkBuckets();
@@ -29,6 +30,14 @@ module.exports = class DeployChecks {
         await this.letGo();
       },
     };
+  }
+
+  /** Only where it counts: logs and the like are to be had without. */
+  checkMail() {
+    if (this.provider.getStage() === "prod" && this.stage.mail === null)
+      throw this.refuse(
+        'people rely on it, and nobody would be told when it fails: --param "mail=team@example.org", or mail in serverless.yml',
+      );
   }
 
   get stage() {
@@ -50,14 +59,15 @@ module.exports = class DeployChecks {
 
   /** Stage local goes to an emulator (infrastructure/stage.cjs sees to it), the others to AWS. */
   async checkEndpoint() {
-    const endpoint = process.env.AWS_ENDPOINT_URL;
     if (this.provider.getStage() !== "local") {
-      if (endpoint)
-        throw this.refuse(
-          `AWS_ENDPOINT_URL is set (${endpoint}), and this stage goes to AWS itself; unset it`,
-        );
+      for (const [name, value] of Object.entries(process.env))
+        if (value && /^AWS_ENDPOINT_URL(_|$)/.test(name))
+          throw this.refuse(
+            `${name} is set (${value}), and this stage goes to AWS itself; unset it`,
+          );
       return;
     }
+    const endpoint = process.env.AWS_ENDPOINT_URL;
     try {
       await fetch(endpoint, { signal: AbortSignal.timeout(5000) });
     } catch (error) {
@@ -100,17 +110,22 @@ module.exports = class DeployChecks {
     }));
   }
 
-  /** A bucket that is there must be this stack's: names are the world's. */
+  /** A bucket that is there must be this stack's: names are the world's. And this stack's stays the one that it has. */
   async checkBuckets() {
     const s3 = await this.s3();
     const own = await this.ownResources();
     for (const { parameter, id, name } of this.buckets()) {
       if (own.get(id) === name) continue;
+      if (own.has(id))
+        throw this.refuse(
+          `it has its lake in ${own.get(id)}, and ${name} would be an empty one; give --param "${parameter}=${own.get(id)}", ` +
+            "or say so in serverless.yml",
+        );
       let found;
       try {
         await s3.send(new HeadBucketCommand({ Bucket: name }));
         found =
-          "this account has it already, outside this stack: a removed prod leaves its buckets (docs/deploy.md says how to take them over)";
+          "this account has it, outside this stack: a removed prod leaves its buckets (docs/deploy.md)";
       } catch (error) {
         const status = error.$metadata?.httpStatusCode;
         if (status === 404) continue;
@@ -121,9 +136,13 @@ module.exports = class DeployChecks {
         `the bucket name ${name} is taken: ${found}; choose another: --param "${parameter}=…"`,
       );
     }
+    if (own.has("Key") && this.stage.kmsKey !== "own")
+      throw this.refuse(
+        'its lake is encrypted with its own key, which it would lose; give --param "kmsKey=own", or say so in serverless.yml',
+      );
   }
 
-  /** What the stack has, physical ids by logical ones; nothing before the first deploy. */
+  /** What the stack has now, physical ids by logical ones; nothing before the first deploy. */
   async ownResources() {
     const { paginateListStackResources } = require("@aws-sdk/client-cloudformation");
     const client = await this.provider.getCloudFormationClient();
@@ -132,7 +151,8 @@ module.exports = class DeployChecks {
       const StackName = this.provider.naming.getStackName();
       for await (const page of paginateListStackResources({ client }, { StackName }))
         for (const one of page.StackResourceSummaries ?? [])
-          own.set(one.LogicalResourceId, one.PhysicalResourceId);
+          if (!/^DELETE_(COMPLETE|SKIPPED)$/.test(one.ResourceStatus))
+            own.set(one.LogicalResourceId, one.PhysicalResourceId);
     } catch (error) {
       if (!/does not exist/.test(error.message)) throw error;
     }
@@ -140,45 +160,76 @@ module.exports = class DeployChecks {
   }
 
   async checkSecrets() {
-    if (this.stage.secrets !== "existing") return;
     const secrets = await this.client(SecretsManagerClient);
-    for (const parameter of ["sourceSecret", "warehouseSecret"]) {
+    const own = await this.ownResources();
+    for (const [parameter, id] of [
+      ["sourceSecret", "SourceSecret"],
+      ["warehouseSecret", "WarehouseSecret"],
+    ]) {
       const name = this.stage[parameter];
-      try {
-        await secrets.send(new DescribeSecretCommand({ SecretId: name }));
-      } catch (error) {
-        if (error.name !== "ResourceNotFoundException") throw error;
+      const there = await secrets
+        .send(new DescribeSecretCommand({ SecretId: name }))
+        .catch((error) => {
+          if (error.name === "ResourceNotFoundException") return undefined;
+          throw error;
+        });
+      if (there?.DeletedDate)
+        throw this.refuse(
+          `the secret ${name} is about to be deleted; keep it with aws secretsmanager restore-secret --secret-id ${name}`,
+        );
+      if (this.stage.secrets === "existing" && !there)
         throw this.refuse(
           `there is no secret ${name}; create it with aws secretsmanager create-secret --name ${name} --secret-string ` +
             '\'{"host":"…","port":5432,"user":"…","password":"…","database":"…"}\', or let the deploy make an empty one: ' +
             '--param "secrets=created"',
         );
-      }
+      if (this.stage.secrets === "created" && there && !own.has(id))
+        throw this.refuse(
+          `there is a secret ${name} already, which this stack did not make; use it: --param "secrets=existing"`,
+        );
     }
   }
 
-  /** CloudFormation deletes no bucket that holds something, and none that is to be kept. */
+  /**
+   * CloudFormation deletes no bucket that holds something, and none that is to be kept: what was deployed decides, not what
+   * the parameters say today.
+   */
   async letGo() {
     const own = await this.ownResources();
-    const buckets = this.buckets().filter(({ id }) => own.has(id));
-    if (this.stage.deletionPolicy === "Retain") {
-      const kept = buckets.map(({ name }) => name).join(" and ");
-      if (kept) this.log.notice(`The lake stays: ${kept}. docs/deploy.md says how to delete it.`);
-      return;
-    }
+    const ids = this.buckets().flatMap(({ id }) => (own.has(id) ? [id] : []));
+    if (ids.length === 0) return;
+    const { GetTemplateCommand } = require("@aws-sdk/client-cloudformation");
+    const client = await this.provider.getCloudFormationClient();
+    const { TemplateBody } = await client.send(
+      new GetTemplateCommand({ StackName: this.provider.naming.getStackName() }),
+    );
+    const { Resources } = JSON.parse(TemplateBody);
     const s3 = await this.s3();
-    for (const { name } of buckets) {
+    for (const id of ids) {
+      const name = own.get(id);
+      if (Resources[id]?.DeletionPolicy !== "Delete") {
+        this.log.notice(
+          `${name} stays, with all that is in it. docs/deploy.md says how to delete it.`,
+        );
+        continue;
+      }
       this.log.notice(`Emptying ${name}`);
       // Functions at work may still write.
       for (let tries = 0; tries < 5 && (await this.empty(s3, name)) > 0; tries++) await delay(200);
     }
   }
 
-  /** Deletes every version of every object, and gives their number. */
+  /** Deletes every version of every object, and gives their number; 0 where the bucket is gone. */
   async empty(s3, Bucket) {
     let deleted = 0;
     for (;;) {
-      const page = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+      let page;
+      try {
+        page = await s3.send(new ListObjectVersionsCommand({ Bucket }));
+      } catch (error) {
+        if (error.name === "NoSuchBucket") return deleted;
+        throw error;
+      }
       const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].map(
         ({ Key, VersionId }) => ({ Key, VersionId }),
       );

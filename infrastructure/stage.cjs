@@ -57,7 +57,10 @@ const parameters = {
   sourceSecret: secretName,
   warehouseSecret: secretName,
   scheduleEnabled: flag,
-  rate: matching(/^(rate|cron)\(.+\)$/, "rate(10 minutes), or cron(…)"),
+  rate: matching(
+    /^rate\((1 minute|([2-9]|1[0-5]) minutes)\)$/,
+    "rate(1 minute) to rate(15 minutes): the freshness alarms allow for thirty",
+  ),
   memorySize: whole(128, 10_240),
   timeout: whole(1, 900),
   visibilityTimeout: whole(1, 43_200),
@@ -81,8 +84,6 @@ const parameters = {
 
 /** What is wrong with the stage as a whole; each sentence says what to do. */
 function* problemsOf(stage, given) {
-  if (stage === "prod" && given.mail === null)
-    yield 'mail: a stage that people rely on must tell somebody when it fails: --param "mail=team@example.org"';
   if (stage === "prod" && given.deletionPolicy !== "Retain")
     yield "deletionPolicy: prod keeps its lake when the service is removed: Retain";
   if ((given.subnetIds === null) !== (given.securityGroupIds === null))
@@ -154,6 +155,8 @@ function checkStage(stage, known, given, env) {
   const { subnetIds, securityGroupIds } = output;
   return {
     ...output,
+    // A stack that is rolled back at its first deploy leaves nothing; one that is removed leaves its lake.
+    deletionPolicy: output.deletionPolicy === "Retain" ? "RetainExceptOnCreate" : "Delete",
     vpc: subnetIds === null ? null : { subnetIds, securityGroupIds },
     // Where there is none, the conditions leave it out, and the template still wants something that looks like it.
     orPlaceholder: {

@@ -73,7 +73,7 @@ export async function startEmulator({ port = 4566 }: { port?: number } = {}): Pr
       AWS_ENDPOINT_URL: endpoint,
       IOT_MTLS_ENABLED: "0",
       SFTP_ENABLED: "0",
-      NODE_OPTIONS: `--require=${path.join(root, "localstack", "emulator.cjs")} --enable-source-maps`,
+      NODE_OPTIONS: `--require=${JSON.stringify(path.join(root, "localstack", "emulator.cjs"))} --enable-source-maps`,
       NODE_NO_WARNINGS: "1",
     },
   });

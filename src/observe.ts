@@ -4,7 +4,7 @@ import type { Context } from "aws-lambda";
 
 /** A metric's name and its unit. Alarms and dashboards go by the names. */
 const UNITS = {
-  /** One an ingestion or loading that came to its end: silence means death. */
+  /** One an invocation that came to its end: silence means death. */
   Heartbeat: MetricUnit.Count,
   /** Rows read from the source. */
   RowsIngested: MetricUnit.Count,

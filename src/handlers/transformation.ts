@@ -45,6 +45,7 @@ export function handler(
       (wake) => transformUndone(buckets, tables, codec, wake, progress),
       observer,
     );
+    observer.count({ Heartbeat: 1 });
     return { ...answered, batches };
   });
 }

@@ -187,7 +187,7 @@ export function tlsOf({ host, sslmode, ca }: Credentials): Tls {
 
 function furtherCertificates(host: string): readonly string[] {
   // Lambda's Node does not read it early enough when a function sets it: it is read here.
-  const file = process.env["NODE_EXTRA_CA_CERTS"];
+  const file = process.env["NODE_EXTRA_CA_CERTS"] || undefined;
   return [
     ...(/\.rds\.amazonaws\.com(\.cn)?$/i.test(host) ? amazonRds.ca : []),
     ...(file === undefined ? [] : [readFileSync(file, "utf8")]),

@@ -111,7 +111,7 @@ async function run(
     ),
   );
   const noted = {
-    NODE_OPTIONS: `--require=${path.join(import.meta.dirname, "connections.cjs")}`,
+    NODE_OPTIONS: `--require=${JSON.stringify(path.join(import.meta.dirname, "connections.cjs"))}`,
     CONNECTIONS: connections(cwd),
   };
   const child = spawn(

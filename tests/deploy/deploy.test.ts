@@ -2,8 +2,8 @@
 // schedule starts ingestion, the buckets' events do the rest.
 //
 // Not shown here, for the emulator has it not: the alarms going off, metrics out of the logs, the composite alarm, the
-// bucket policies that want TLS, a queue's own redrive (the messages are moved by hand), VPCs, customer keys, and the permissions
-// for queues and logs, which it does not ask for.
+// bucket policies that want TLS, a queue's own redrive (the messages are moved by hand), VPCs, customer keys, the permissions for
+// queues and logs, which it does not ask for, and for ending an unfinished upload.
 import { CreateBucketCommand, DeleteBucketCommand } from "@aws-sdk/client-s3";
 import { ListStacksCommand } from "@aws-sdk/client-cloudformation";
 import { GetRolePolicyCommand, ListRolesCommand, PutRolePolicyCommand } from "@aws-sdk/client-iam";

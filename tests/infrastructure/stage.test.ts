@@ -40,7 +40,6 @@ const GIVEN = {
   vpcId: null,
   routeTableIds: null,
 };
-const PROD = { deletionPolicy: "Retain", mail: "team@example.org" };
 const LOCAL = { AWS_ENDPOINT_URL: "http://127.0.0.1:4566" };
 
 const check = (change: object, stage = "dev", env: Record<string, string> = {}) =>
@@ -82,7 +81,15 @@ describe("stage parameters", () => {
     [{ secrets: "none" }, 'secrets: expected ("existing" | "created"), found "none"'],
     [{ sourceSecret: "" }, 'sourceSecret: expected a secret\'s name, found ""'],
     [{ scheduleEnabled: "yes" }, 'scheduleEnabled: expected true or false, found "yes"'],
-    [{ rate: "10 minutes" }, 'rate: expected rate(10 minutes), or cron(…), found "10 minutes"'],
+    [{ rate: "10 minutes" }, "rate: expected rate(1 minute) to rate(15 minutes): the freshness"],
+    [
+      { rate: "rate(1 minutes)" },
+      "rate: expected rate(1 minute) to rate(15 minutes): the freshness",
+    ],
+    [
+      { rate: "rate(16 minutes)" },
+      "rate: expected rate(1 minute) to rate(15 minutes): the freshness",
+    ],
     [{ memorySize: "1 GB" }, 'memorySize: expected a whole number from 128 to 10240, found "1 GB"'],
     [{ timeout: 901 }, "timeout: expected a whole number from 1 to 900, found 901"],
     [
@@ -129,11 +136,11 @@ describe("stage parameters", () => {
   it("of several that are wrong are all named", () =>
     expect(problemsOf({ mail: "team", timeout: "long" }).split("\n")).to.have.length(3));
 
-  it("of prod must say whom to mail, and keep the lake", () => {
-    expect(problemsOf({}, "prod")).to.match(
-      /mail: a stage that people rely on must tell somebody.*\n.*deletionPolicy: prod keeps its lake/,
-    );
-    expect(problemsOf(PROD, "prod")).to.equal("");
+  it("of prod must keep the lake", () => {
+    expect(problemsOf({}, "prod")).to.match(/deletionPolicy: prod keeps its lake/);
+    expect(check({ deletionPolicy: "Retain" }, "prod")).to.include({
+      deletionPolicy: "RetainExceptOnCreate",
+    });
   });
 });
 

@@ -131,7 +131,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
           { ObjectOwnership: "BucketOwnerEnforced" },
         ]);
         expect(template.Resources[id]!.DeletionPolicy, id).to.equal(
-          stage === "prod" ? "Retain" : "Delete",
+          stage === "prod" ? "RetainExceptOnCreate" : "Delete",
         );
       }
     });
@@ -252,6 +252,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       });
       for (const [alarm, service] of [
         [template.Resources["FreshnessAlarm"]!, "loading"],
+        [template.Resources["TransformingAlarm"]!, "transformation"],
         [template.Resources["ReadingAlarm"]!, "ingestion"],
       ] as const) {
         const { Period, DatapointsToAlarm, ...silence } = alarm.Properties;
@@ -365,6 +366,11 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       const count = (type: string): number => ofType(template, type).length;
       const everything = what === "prod with everything";
       expect(count("AWS::KMS::Key")).to.equal(stage === "prod" ? 1 : 0);
+      for (const id of ["Key", "SourceSecret", "WarehouseSecret"])
+        expect(template.Resources[id]?.DeletionPolicy ?? "RetainExceptOnCreate", id).to.equal(
+          "RetainExceptOnCreate",
+        );
+      expect(count("AWS::Lambda::Version")).to.equal(0);
       expect(count("AWS::SecretsManager::Secret")).to.equal(everything ? 2 : 0);
       expect(count("AWS::EC2::VPCEndpoint")).to.equal(everything ? 2 : 0);
       for (const [, { Properties }] of functions)
