@@ -74,6 +74,15 @@ describe("the deployed service", () => {
     expect(code).to.not.equal(0);
   };
 
+  it("is refused where a bucket's name is taken", async () => {
+    await cloud.s3.send(new CreateBucketCommand({ Bucket: "somebodys" }));
+    await refused(
+      /the bucket name somebodys is taken: .* choose another: --param "processedBucket=…"/,
+      ["--param", "processedBucket=somebodys"],
+    );
+    await cloud.s3.send(new DeleteBucketCommand({ Bucket: "somebodys" }));
+  });
+
   it("is refused where a secret is missing, and nothing is made", async () => {
     await refused(
       /stage local: there is no secret totes\/local\/source; create it with aws secretsmanager/,
@@ -94,14 +103,11 @@ describe("the deployed service", () => {
     expect(info).to.match(/ingestion: totes-warehouse-local-ingestion/);
   });
 
-  it("is refused where a bucket's name is taken", async () => {
-    await cloud.s3.send(new CreateBucketCommand({ Bucket: "somebodys" }));
-    await refused(
-      /the bucket name somebodys is taken: .* choose another: --param "processedBucket=…"/,
-      ["--param", "processedBucket=somebodys"],
-    );
-    await cloud.s3.send(new DeleteBucketCommand({ Bucket: "somebodys" }));
-  });
+  it("is refused another lake than it has", () =>
+    refused(
+      /it has its lake in totes-processed-local, and elsewhere would be an empty one; give --param "processedBucket=totes-processed-local"/,
+      ["--param", "processedBucket=elsewhere"],
+    ));
 
   it("is refused with the credentials of another account", () =>
     refused(
