@@ -6,6 +6,9 @@ import { createRequire } from "node:module";
 import sinon from "sinon";
 import { expect } from "../support/chai.ts";
 
+/** Of this file's own: restoring sinon's shared one would let go of other files' spies. */
+const sandbox = sinon.createSandbox();
+
 type Checks = Record<
   "checkMail" | "checkEndpoint" | "checkBuckets" | "checkSecrets" | "letGo",
   () => Promise<void>
@@ -97,7 +100,7 @@ function checksWith(answers: Answers) {
     }
   };
   for (const client of [CloudFormationClient, S3Client, SecretsManagerClient])
-    sinon.stub(client.prototype, "send").callsFake(send as never);
+    sandbox.stub(client.prototype, "send").callsFake(send as never);
   const cloudFormation = new CloudFormationClient({ region: "eu-west-2" });
   const provider = {
     naming: { getStackName: () => `totes-warehouse-${stage}` },
@@ -133,13 +136,13 @@ function checksWith(answers: Answers) {
 const STACK = { IngestionBucket: "lake-in", ProcessedBucket: "lake-out" };
 
 describe("before a deploy", () => {
-  afterEach(() => sinon.restore());
+  afterEach(() => sandbox.restore());
   const refused = (check: keyof Checks, answers: Answers, message: RegExp) =>
     expect(checksWith(answers).checks[check]()).to.be.rejectedWith(message);
 
   it("bucket names that are free, or the stack's own, are taken", async () => {
     await checksWith({}).checks.checkBuckets();
-    sinon.restore();
+    sandbox.restore();
     await checksWith({
       resources: STACK,
       buckets: { "lake-in": [], "lake-out": [] },
@@ -152,7 +155,7 @@ describe("before a deploy", () => {
       { buckets: { "lake-in": [] } },
       /lake-in is taken: this account has it/,
     );
-    sinon.restore();
+    sandbox.restore();
     await refused(
       "checkBuckets",
       { foreign: ["lake-out"] },
@@ -166,7 +169,7 @@ describe("before a deploy", () => {
       { resources: { ...STACK, IngestionBucket: "old-lake" } },
       /it has its lake in old-lake, and lake-in would be an empty one; give --param "ingestionBucket=old-lake"/,
     );
-    sinon.restore();
+    sandbox.restore();
     await refused(
       "checkBuckets",
       { resources: { ...STACK, Key: "1234" } },
@@ -177,37 +180,37 @@ describe("before a deploy", () => {
   it("secrets are there, and not about to be deleted; to be made are those that are not", async () => {
     const both = { "totes/dev/source": {}, "totes/dev/warehouse": {} };
     await checksWith({ secrets: both }).checks.checkSecrets();
-    sinon.restore();
+    sandbox.restore();
     await refused(
       "checkSecrets",
       { secrets: { "totes/dev/source": {} } },
       /there is no secret totes\/dev\/warehouse; create it/,
     );
-    sinon.restore();
+    sandbox.restore();
     await refused(
       "checkSecrets",
       { secrets: { ...both, "totes/dev/source": { DeletedDate: new Date() } } },
       /totes\/dev\/source is about to be deleted; keep it with aws secretsmanager restore-secret/,
     );
-    sinon.restore();
+    sandbox.restore();
     const parameters = { secrets: "created" };
     await checksWith({ parameters }).checks.checkSecrets();
-    sinon.restore();
+    sandbox.restore();
     await refused(
       "checkSecrets",
       { parameters, secrets: both },
       /use it: --param "secrets=existing"/,
     );
-    sinon.restore();
+    sandbox.restore();
     const resources = { SourceSecret: "a", WarehouseSecret: "b" };
     await checksWith({ parameters, secrets: both, resources }).checks.checkSecrets();
   });
 
   it("prod says whom to mail", () => {
     expect(() => checksWith({ stage: "prod" }).checks.checkMail()).to.throw(/nobody would be told/);
-    sinon.restore();
+    sandbox.restore();
     void checksWith({ stage: "prod", parameters: { mail: "team@example.org" } }).checks.checkMail();
-    sinon.restore();
+    sandbox.restore();
     void checksWith({ stage: "dev" }).checks.checkMail();
   });
 
@@ -226,7 +229,7 @@ describe("before a deploy", () => {
 });
 
 describe("sls remove", () => {
-  afterEach(() => sinon.restore());
+  afterEach(() => sandbox.restore());
 
   it("empties the buckets that the stack has, and no other of that parameter", async () => {
     const { checks, deleted } = checksWith({
@@ -258,7 +261,7 @@ describe("sls remove", () => {
     });
     await checks.letGo();
     expect(deleted).to.deep.equal(["lake-out/a"]);
-    sinon.restore();
+    sandbox.restore();
     // CloudFormation lists it still, S3 has it no more.
     const late = checksWith({ resources: STACK, buckets: { "lake-out": ["a"] } });
     await late.checks.letGo();

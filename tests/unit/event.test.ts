@@ -118,8 +118,8 @@ describe("parseEvent", () => {
 });
 
 describe("answer", () => {
-  const log = { ignored: sinon.spy(), failed: sinon.spy() };
-  beforeEach(() => sinon.resetHistory());
+  let log: { ignored: sinon.SinonSpy; failed: sinon.SinonSpy };
+  beforeEach(() => (log = { ignored: sinon.spy(), failed: sinon.spy() }));
 
   it("reports the messages that failed, each once, logs why, and does the others", async () => {
     const work = sinon.stub().resolves();
