@@ -7,7 +7,8 @@ export NODE_NO_WARNINGS := 1
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
-	@echo "  make run DUMP=folder   the same on a real dump; KEEP=1 leaves everything up to look at"
+	@echo "  make run DUMP=folder   the same on a real dump; KEEP=1 leaves everything up to look at; ARGS=--help says more"
+	@echo "  npm run offline        the functions as you edit them; npm run emulator: an AWS to deploy to"
 
 requirements: node_modules/.requirements ## Install what package-lock.json names, where it is missing
 

@@ -69,7 +69,7 @@ async function run(options: EmulateOptions): Promise<number> {
       `PGPASSWORD=${password} psql -h ${host} -p ${port} -U ${user} ${database}`;
     for (const line of [
       "",
-      "In another terminal:",
+      `AWS is at ${emulator.endpoint}, with any credentials. In another terminal:`,
       `  ${elsewhere}npx sls deploy --stage local --param "rate=rate(1 minute)"`,
       `  ${elsewhere}npx sls logs -f loading --stage local`,
       `  ${psql("totesys")}`,
@@ -86,6 +86,7 @@ async function run(options: EmulateOptions): Promise<number> {
     return 1;
   } finally {
     await cloud?.stop();
+    if (cloud) terminal.line("Everything is stopped and removed.");
     clearInterval(alive);
   }
 }

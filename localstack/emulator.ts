@@ -33,7 +33,9 @@ export async function startEmulator({ port = 4566 }: { port?: number } = {}): Pr
     throw new EmulatorError("the emulator needs Linux or macOS; use localstack/compose.yml");
   const endpoint = `http://127.0.0.1:${port}`;
   if (await answers(endpoint))
-    throw new EmulatorError(`something listens on port ${port} already: stop it, or take another`);
+    throw new EmulatorError(
+      `something listens on port ${port} already (another emulator, make run KEEP=1, LocalStack?): stop it, or take another with --port`,
+    );
   const python = getPython("emulator", path.join(root, "localstack", "requirements.txt"));
   const node = getNode24();
 
