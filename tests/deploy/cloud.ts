@@ -10,6 +10,7 @@ import path from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
 import { startCloud, type Cloud } from "../../localstack/cloud.ts";
+import { freePort } from "../../localstack/postgres.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 export const REGION = "eu-west-2";
@@ -41,7 +42,7 @@ export interface DeployedCloud extends Cloud {
 
 /** Starts the emulator and PostgreSQL, with an empty shop; deploys nothing. */
 export async function openCloud(): Promise<DeployedCloud> {
-  const cloud = await startCloud({ port: 4599 });
+  const cloud = await startCloud({ port: await freePort() });
   const { client, emulator } = cloud;
   const project = mkdtempSync(path.join(root, ".local-deploy-"));
   for (const part of ["src", "tables", "scripts", "infrastructure"])
