@@ -143,7 +143,11 @@ module.exports = class DeployChecks {
   }
 
   /** What the stack has now, physical ids by logical ones; nothing before the first deploy. */
-  async ownResources() {
+  ownResources() {
+    return (this.own ??= this.listResources());
+  }
+
+  async listResources() {
     const { paginateListStackResources } = require("@aws-sdk/client-cloudformation");
     const client = await this.provider.getCloudFormationClient();
     const own = new Map();

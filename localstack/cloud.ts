@@ -1,11 +1,7 @@
-import {
-  CreateSecretCommand,
-  PutSecretValueCommand,
-  SecretsManagerClient,
-} from "@aws-sdk/client-secrets-manager";
+import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { startEmulator, type Emulator } from "./emulator.ts";
 import { startPostgres, type Postgres } from "./postgres.ts";
-import { applySchema } from "./stack.ts";
+import { applySchema, credentialsOf, putSecret } from "./stack.ts";
 
 /** What `sls deploy --stage local` deploys to: an AWS, and the two databases with their secrets. Nothing is deployed. */
 export interface Cloud {
@@ -50,18 +46,11 @@ export async function startCloud(options: { port?: number } = {}): Promise<Cloud
     emulator,
     postgres,
     client,
-    async setSecret(side, change = {}) {
-      const database = DATABASES[side];
-      const name = `totes/local/${side}`;
-      const { host, port, user, password } = opened;
-      const SecretString = JSON.stringify({ host, port, user, password, database, ...change });
-      try {
-        await secrets.send(new PutSecretValueCommand({ SecretId: name, SecretString }));
-      } catch (error) {
-        if ((error as Error).name !== "ResourceNotFoundException") throw error;
-        await secrets.send(new CreateSecretCommand({ Name: name, SecretString }));
-      }
-    },
+    setSecret: (side, change = {}) =>
+      putSecret(secrets, `totes/local/${side}`, {
+        ...credentialsOf(opened, DATABASES[side]),
+        ...change,
+      }),
     async stop() {
       await opened.stop();
       await emulator.stop();

@@ -192,8 +192,8 @@ async function provision(
     await Promise.all([
       provisionBucket(s3, names.ingestionBucket, queues.transformation),
       provisionBucket(s3, names.processedBucket, queues.loading),
-      provisionSecret(secrets, names.sourceSecret, postgres, names.source),
-      provisionSecret(secrets, names.warehouseSecret, postgres, names.warehouse),
+      putSecret(secrets, names.sourceSecret, credentialsOf(postgres, names.source)),
+      putSecret(secrets, names.warehouseSecret, credentialsOf(postgres, names.warehouse)),
     ]);
   } finally {
     s3.destroy();
@@ -239,13 +239,19 @@ async function provisionBucket(s3: S3Client, bucket: string, queue: Queue): Prom
   );
 }
 
-async function provisionSecret(
-  secrets: SecretsManagerClient,
-  name: string,
+/** What a secret says of a database: how its superuser connects. */
+export const credentialsOf = (
   { host, port, user, password }: Postgres,
   database: string,
+): object => ({ host, port, user, password, database });
+
+/** Makes a secret, or gives it another value. */
+export async function putSecret(
+  secrets: SecretsManagerClient,
+  name: string,
+  value: object,
 ): Promise<void> {
-  const SecretString = JSON.stringify({ host, port, user, password, database });
+  const SecretString = JSON.stringify(value);
   try {
     await secrets.send(new CreateSecretCommand({ Name: name, SecretString }));
   } catch (error) {

@@ -5,12 +5,12 @@ import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { text } from "node:stream/consumers";
-import { setTimeout as delay } from "node:timers/promises";
 import { startCloud, type Cloud } from "../../localstack/cloud.ts";
 import { freePort } from "../../localstack/postgres.ts";
+import { copyProject } from "../support/project.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 export const REGION = "eu-west-2";
@@ -45,11 +45,7 @@ export async function openCloud(): Promise<DeployedCloud> {
   const cloud = await startCloud({ port: await freePort() });
   const { client, emulator } = cloud;
   const project = mkdtempSync(path.join(root, ".local-deploy-"));
-  for (const part of ["src", "tables", "scripts", "infrastructure"])
-    cpSync(path.join(root, part), path.join(project, part), { recursive: true });
-  for (const file of ["serverless.yml", "package.json", "tsconfig.json", ".env.local"])
-    cpSync(path.join(root, file), path.join(project, file));
-  symlinkSync(path.join(root, "node_modules"), path.join(project, "node_modules"));
+  copyProject(project);
 
   const sqs = new SQSClient(client);
   const lambda = new LambdaClient({ ...client, requestHandler: { requestTimeout: 60_000 } });
@@ -128,26 +124,6 @@ async function run(
   const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
   const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
   return { code: await ended, output: out + err };
-}
-
-/** Waits until `check` gives no problem. A check that throws counts as one; after `seconds` the last is thrown. */
-export async function eventually(
-  seconds: number,
-  check: () => Promise<string | readonly string[] | undefined>,
-): Promise<void> {
-  const until = performance.now() + seconds * 1000;
-  for (;;) {
-    let problem: string | readonly string[] | undefined;
-    try {
-      problem = await check();
-    } catch (error) {
-      problem = (error as Error).message;
-    }
-    if (problem === undefined || problem.length === 0) return;
-    if (performance.now() > until)
-      throw new Error(`not within ${seconds} s: ${[problem].flat().slice(0, 5).join("; ")}`);
-    await delay(100);
-  }
 }
 
 /** What is there: bucket names. */

@@ -19,7 +19,6 @@ import {
   ReceiveMessageCommand,
   SendMessageCommand,
 } from "@aws-sdk/client-sqs";
-import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import {
   lateCommit,
@@ -28,9 +27,11 @@ import {
   type LateCommit,
 } from "../../localstack/totesys/shop.ts";
 import { PythonError } from "../../scripts/python.ts";
+import { eventually } from "../localstack/support.ts";
 import { expect } from "../support/chai.ts";
+import { dropIn } from "../support/drop-in.ts";
 import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
-import { bucketsOf, eventually, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
+import { bucketsOf, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
 
 /** For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. */
 const QUICK = [
@@ -48,6 +49,8 @@ describe("the deployed service", () => {
   let star: Database;
   let late: LateCommit;
   const isTrue = (): Promise<string[]> => untruths(shop, star, { allowExtraDates: true });
+  const eventuallyTrue = (seconds: number): Promise<unknown> =>
+    eventually(async () => expect(await isTrue()).to.deep.equal([]), seconds * 1000, 100);
 
   before(async function () {
     try {
@@ -128,12 +131,12 @@ describe("the deployed service", () => {
     expect(output).to.match(/No changes to deploy/);
   });
 
-  it("fills the warehouse by itself: nobody calls a function", () => eventually(100, isTrue));
+  it("fills the warehouse by itself: nobody calls a function", () => eventuallyTrue(100));
 
   it("brings what changed in silence, and what commits late", async () => {
     await silentUpdates(shop, { seed: 4 });
     await late.commit();
-    await eventually(100, isTrue);
+    await eventuallyTrue(100);
   });
 
   it("takes a commit of the shop to the warehouse in a moment, once it is woken", async () => {
@@ -145,12 +148,12 @@ describe("the deployed service", () => {
         InvocationType: "Event",
       }),
     );
-    await eventually(30, async () => {
+    await eventually(async () => {
       const { file_name } = await star.one<{ file_name: string }>(
         "select file_name from dim_design where design_id = 1",
       );
-      return file_name === "latency.json" ? undefined : file_name;
-    });
+      expect(file_name).to.equal("latency.json");
+    }, 30_000);
     console.log(`      source commit → warehouse: ${Math.round(performance.now() - started)} ms`);
   });
 
@@ -158,9 +161,9 @@ describe("the deployed service", () => {
     await cloud.setSecret("warehouse", { port: 9 });
     await silentUpdates(shop, { seed: 6 });
     await cloud.invoke("ingestion");
-    await eventually(110, async () =>
-      (await cloud.depth("loading-dead-letters")) > 0 ? undefined : "no dead letter",
-    );
+    const deadLetters = async (): Promise<unknown> =>
+      expect(await cloud.depth("loading-dead-letters")).to.be.greaterThan(0);
+    await eventually(deadLetters, 110_000, 100);
     expect(await isTrue()).to.not.deep.equal([]);
     await cloud.setSecret("warehouse");
     const from = await cloud.queueUrl("loading-dead-letters");
@@ -170,10 +173,10 @@ describe("the deployed service", () => {
       await cloud.sqs.send(new SendMessageCommand({ QueueUrl: to, MessageBody: Body }));
       await cloud.sqs.send(new DeleteMessageCommand({ QueueUrl: from, ReceiptHandle }));
     }
-    await eventually(60, isTrue);
-    await eventually(60, async () =>
-      (await cloud.depth("loading")) === 0 ? undefined : "messages wait",
-    );
+    await eventuallyTrue(60);
+    const noneWaits = async (): Promise<unknown> =>
+      expect(await cloud.depth("loading")).to.equal(0);
+    await eventually(noneWaits, 60_000, 100);
   }).timeout(300_000);
 
   {
@@ -248,29 +251,18 @@ describe("the deployed service", () => {
   }
 
   it("fills a new table module once it is deployed", async () => {
-    const fixture = path.join(
-      import.meta.dirname,
-      "..",
-      "fixtures",
-      "tables",
-      "fact_design_use.ts",
-    );
-    const module = readFileSync(fixture, "utf8")
-      .replace("../../../src/", "../src/")
-      .replace("../../../tables/", "./");
-    writeFileSync(path.join(cloud.project, "tables", "fact_design_use.ts"), module);
+    dropIn(path.join(cloud.project, "tables"));
     const { code, output } = await cloud.sls(["deploy", ...QUICK]);
     expect(code, output).to.equal(0);
     const expected = await shop.any(
       `select o.sales_order_id, o.design_id, d.file_location || '/' || d.file_name as file
          from sales_order o join design d using (design_id) order by 1`,
     );
-    await eventually(100, async () => {
-      const rows = await star.any(
-        "select sales_order_id, design_id, file from fact_design_use order by 1",
-      );
-      return JSON.stringify(rows) === JSON.stringify(expected) ? undefined : `${rows.length} rows`;
-    });
+    const filled = async (): Promise<unknown> =>
+      expect(
+        await star.any("select sales_order_id, design_id, file from fact_design_use order by 1"),
+      ).to.deep.equal(expected);
+    await eventually(filled, 100_000, 100);
     expect(await isTrue()).to.deep.equal([]);
   }).timeout(180_000);
 

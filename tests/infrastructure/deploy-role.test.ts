@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "../support/chai.ts";
-import { packageStage, type Template } from "./packaged.ts";
+import { readPackaged, type Template } from "./packaged.ts";
 
 const template = readFileSync(
   path.join(import.meta.dirname, "..", "..", "infrastructure", "deploy-role.yml"),
@@ -17,7 +17,7 @@ const rolesOf = ({ Resources }: Template) =>
 describe("infrastructure/deploy-role.yml", () => {
   let prod: Template;
   before(async () => {
-    prod = await packageStage("prod", {
+    prod = await readPackaged("prod", {
       mail: "team@example.org",
       permissionsBoundary: "arn:aws:iam::000000000000:policy/totes-deploy-prod-boundary",
       subnetIds: "subnet-0a,subnet-0b",

@@ -1,11 +1,8 @@
 // The CloudFormation templates that `sls package` makes, for the tests that look into them.
-import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { promisify } from "node:util";
-
-const root = path.join(import.meta.dirname, "..", "..");
+import { packageStage } from "../../scripts/package-stage.ts";
 
 export interface Resource {
   readonly Type: string;
@@ -28,36 +25,16 @@ export interface Packaged extends Template {
 }
 
 /**
- * Packages a stage, with parameters as `--param` takes them. No network, no credentials.
+ * Packages a stage, with parameters as `--param` takes them.
  * @throws Error with what was printed
  */
-export async function packageStage(
+export async function readPackaged(
   stage: string,
   parameters: Readonly<Record<string, string>> = {},
 ): Promise<Packaged> {
   const folder = mkdtempSync(path.join(tmpdir(), "packaged-"));
-  const given = Object.entries(parameters).flatMap(([name, value]) => [
-    "--param",
-    `${name}=${value}`,
-  ]);
-  const env = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !name.startsWith("AWS_")),
-  );
   try {
-    await promisify(execFile)(
-      process.execPath,
-      [
-        "node_modules/serverless/bin/serverless.js",
-        "package",
-        "--stage",
-        stage,
-        "--package",
-        folder,
-        ...given,
-      ],
-      { cwd: root, env: { ...env, NODE_NO_WARNINGS: "1" } },
-    );
-    const file = path.join(folder, "cloudformation-template-update-stack.json");
+    const file = await packageStage(stage, parameters, folder);
     const sizes = readdirSync(folder)
       .filter((name) => name.endsWith(".zip"))
       .map((name) => [path.parse(name).name, statSync(path.join(folder, name)).size] as const);
@@ -65,13 +42,6 @@ export async function packageStage(
       ...decide(JSON.parse(readFileSync(file, "utf8")) as Undecided),
       sizes: Object.fromEntries(sizes),
     };
-  } catch (error) {
-    const {
-      stdout = "",
-      stderr = "",
-      message,
-    } = error as { stdout?: string; stderr?: string; message: string };
-    throw new Error(`${message}\n${stdout}${stderr}`, { cause: error });
   } finally {
     rmSync(folder, { recursive: true });
   }

@@ -3,7 +3,7 @@ import { build } from "esbuild";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { expect } from "chai";
-import { packageStage, type Template } from "./packaged.ts";
+import { readPackaged, type Template } from "./packaged.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 const plugins = createRequire(import.meta.url)("../../scripts/esbuild-plugins.cjs") as never[];
@@ -49,7 +49,7 @@ async function commandsOf(name: string): Promise<string[]> {
 
 describe("the permissions of", () => {
   let template: Template;
-  before(async () => (template = await packageStage("dev")));
+  before(async () => (template = await readPackaged("dev")));
 
   for (const name of ["ingestion", "transformation", "loading"])
     it(`${name} are what its bundle can ask for`, async () => {

@@ -2,34 +2,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect } from "chai";
-import { ofType, packageStage, referencesIn, type Packaged, type Resource } from "./packaged.ts";
+import { STAGES } from "../../scripts/package-stage.ts";
+import { ofType, readPackaged, referencesIn, type Packaged, type Resource } from "./packaged.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
-const VPC = {
-  subnetIds: "subnet-0a1b2c3d,subnet-1a2b3c4d",
-  securityGroupIds: "sg-0a1b2c3d",
-  vpcId: "vpc-0a1b2c3d",
-  routeTableIds: "rtb-0a1b2c3d",
-};
-const STAGES: Record<string, [stage: string, parameters: Record<string, string>]> = {
-  dev: ["dev", {}],
-  test: ["test", {}],
-  prod: ["prod", { mail: "team@example.org" }],
-  local: ["local", {}],
-  "prod with everything": [
-    "prod",
-    {
-      ...VPC,
-      mail: "team@example.org",
-      secrets: "created",
-      secretsKeyArn: "arn:aws:kms:eu-west-2:123456789012:key/1",
-      permissionsBoundary: "arn:aws:iam::123456789012:policy/bound",
-      reservedConcurrency: "1",
-      scheduleEnabled: "false",
-    },
-  ],
-};
-
 for (const [what, [stage, parameters]] of Object.entries(STAGES))
   describe(`the template of ${what}`, () => {
     let template: Packaged;
@@ -37,7 +13,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
     let alarms: Resource[];
     const isLocal = stage === "local";
     before(async () => {
-      template = await packageStage(stage, parameters);
+      template = await readPackaged(stage, parameters);
       functions = ofType(template, "AWS::Lambda::Function");
       alarms = ofType(template, "AWS::CloudWatch::Alarm").map(([, alarm]) => alarm);
     });

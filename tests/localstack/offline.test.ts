@@ -2,13 +2,11 @@ import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
   appendFileSync,
-  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   renameSync,
   rmSync,
-  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
@@ -21,6 +19,7 @@ import { watchFolders } from "../../localstack/offline/watch.ts";
 import { silentUpdates, type Database } from "../../localstack/totesys/shop.ts";
 import { compare, latestOf, problems, starOf } from "../../localstack/totesys/star.ts";
 import { expect } from "../support/chai.ts";
+import { copyProject } from "../support/project.ts";
 import { dropIn } from "../support/drop-in.ts";
 import { closeDatabases, open } from "../totesys/databases.ts";
 import {
@@ -33,10 +32,6 @@ import {
   Temporary,
   type Command,
 } from "./support.ts";
-
-const root = path.join(import.meta.dirname, "..", "..");
-/** Of the checkout: what is installed, and what commands make. */
-const made = ["node_modules", ".git", ".node24", ".esbuild", ".serverless", ".local", "coverage"];
 
 describe("npm run offline", function () {
   this.timeout(120_000);
@@ -77,9 +72,7 @@ describe("npm run offline", function () {
   before(() => {
     temporary.make();
     project = mkdtempSync(path.join(tmpdir(), "offline-test-"));
-    const isSource = (file: string): boolean => !made.includes(path.relative(root, file));
-    cpSync(root, project, { recursive: true, filter: isSource });
-    symlinkSync(path.join(root, "node_modules"), path.join(project, "node_modules"));
+    copyProject(project);
   });
   after(async () => {
     await closeDatabases();

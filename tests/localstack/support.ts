@@ -9,14 +9,18 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 /** Tries an assertion until it holds, for two seconds, and gives what it gives; throws what it threw last. */
-export async function eventually<T>(assertion: () => T | Promise<T>, withinMs = 2_000): Promise<T> {
+export async function eventually<T>(
+  assertion: () => T | Promise<T>,
+  withinMs = 2_000,
+  everyMs = 10,
+): Promise<T> {
   const end = performance.now() + withinMs;
   for (;;) {
     try {
       return await assertion();
     } catch (error) {
       if (performance.now() > end) throw error;
-      await delay(10);
+      await delay(everyMs);
     }
   }
 }
