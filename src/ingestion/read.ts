@@ -2,7 +2,7 @@ import { allSources } from "../check-tables.ts";
 import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import { copyOut } from "../postgres/copy.ts";
+import { copyOut } from "../postgres/copy-out.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import type { Source, Table } from "../table.ts";
 import { checkContract } from "./contract.ts";

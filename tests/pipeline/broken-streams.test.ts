@@ -1,5 +1,5 @@
 // What breaks in the middle of a stream ends in the error that broke it: nothing hangs, nothing counts.
-import { copyOut } from "../../src/postgres/copy.ts";
+import { copyOut } from "../../src/postgres/copy-out.ts";
 import { getConnection } from "../../src/postgres/connection.ts";
 import { eventually } from "../localstack/support.ts";
 import { expect } from "../support/chai.ts";
