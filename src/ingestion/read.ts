@@ -202,8 +202,8 @@ function whereToBegin(
   { goesOn }: Plan,
 ): { order: readonly Source[]; after: Key | null } {
   if (!goesOn) return { order: sources, after: null };
-  const { table, after, then } = goesOn.cursor;
-  const order = [table, ...then].flatMap(
+  const { table, after, next } = goesOn.cursor;
+  const order = [table, ...next].flatMap(
     (left) => sources.find(({ name: one }) => one === left) ?? [],
   );
   const [first] = order;
@@ -219,8 +219,8 @@ function cursorAt(
 ): Cursor | null {
   if (!position) return null;
   const { source, after } = position;
-  const then = order.slice(order.indexOf(source) + 1).map(({ name: one }) => one);
-  return { table: source.name, after, then, whole: [...whole], marks };
+  const next = order.slice(order.indexOf(source) + 1).map(({ name: one }) => one);
+  return { table: source.name, after, next, whole: [...whole], marks };
 }
 
 function byTable(parts: readonly Part[], lookedUp: ReadonlyMap<string, Lines>): SourceLines[] {

@@ -39,7 +39,7 @@ const cursor = v.object({
   /** Its last driving row so far, by primary key; null where none was read yet. */
   after: v.nullable(v.record(v.string(), v.nullable(v.string()))),
   /** The source tables that come then. */
-  then: v.array(v.string()),
+  next: v.array(v.string()),
   /** Those that the run reads whole. */
   whole: v.array(v.string()),
   /** What the run reads a timestamp source from; see `high_water`. */

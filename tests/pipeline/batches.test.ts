@@ -4,24 +4,12 @@ import fc from "fast-check";
 import type { Limits } from "../../src/ingestion/driving.ts";
 import { handler } from "../../src/handlers/ingestion.ts";
 import { getTables } from "../../src/registry.ts";
-import {
-  bigint,
-  defineSource,
-  defineTable,
-  full,
-  integer,
-  key,
-  lookup,
-  text,
-  timestamp,
-  timestampOf,
-  type Table,
-} from "../../src/table.ts";
+import type { Table } from "../../src/table.ts";
 import { callWith, failureOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
-import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
+import { ingestWith, loadWith, transformWith } from "../support/stages.ts";
 
 const manyBytes = 1 << 30;
 

@@ -119,7 +119,7 @@ describe("planRun", () => {
   const cursor = {
     table: "staff",
     after: { staff_id: "7" },
-    then: [],
+    next: [],
     whole: ["staff"],
     marks: {},
   };
