@@ -24,8 +24,8 @@ const all = {
   BATCH_ROWS: v.optional(count, "100000"),
   /** Bytes of JSON that a batch holds at most, before compression; a single row may be larger. */
   BATCH_BYTES: v.optional(count, String(32 << 20)),
-  /** Name or ARN of the function that goes on at once with what time did not suffice for: ingestion's own; none: the next tick does. */
-  CONTINUE_FUNCTION: v.optional(required),
+  /** Whether a run that is not done asks for its next invocation at once: a queue must tell ingestion of that. Else the next tick goes on. */
+  CONTINUE_AT_ONCE: v.optional(v.picklist(["true", "false"]), "false"),
   PARQUET_CODEC: v.optional(v.picklist(["hyparquet", "parquets"]), "hyparquet"),
 };
 

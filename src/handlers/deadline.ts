@@ -1,21 +1,29 @@
 import type { Context } from "aws-lambda";
 
-/** What an invocation keeps for its last batch, in milliseconds: with less than that left, the next invocation goes on. */
-const ENOUGH = 30_000;
-
 const remaining = (context: Context | undefined): number =>
   context?.getRemainingTimeInMillis?.() ?? Infinity;
 
-/** Whether an invocation has the time for one more batch. One without a deadline always has. */
-export const hasTime = (context: Context | undefined): boolean => remaining(context) > ENOUGH;
+/** What an invocation keeps for its last batch, in milliseconds. */
+const ENOUGH = 30_000;
 
-/**
- * Tells whether an invocation must end the batch that it is at: little time is left, or half of what there was when this
- * was called, where that was little already.
- */
-export function isLateOf(context: Context | undefined): () => boolean {
-  const enough = Math.min(ENOUGH, remaining(context) / 2);
-  return () => remaining(context) < enough;
+/** How an invocation shares out its time. One without a deadline always has some. */
+export interface Deadline {
+  /** Whether there is time for one more batch: more than half a minute, and more than a quarter of the whole. */
+  readonly goOn: () => boolean;
+  /** Whether the batch at hand must end: less than half a minute is left, or half of what was little already. */
+  readonly isLate: () => boolean;
+}
+
+/** To be asked for when an invocation begins. */
+export function deadlineOf(context: Context | undefined): Deadline {
+  const whole = remaining(context);
+  // With the quarter, a long run stays below what the Duration alarms watch for.
+  const forOneMore = whole === Infinity ? 0 : Math.max(ENOUGH, whole / 4);
+  const late = Math.min(ENOUGH, whole / 2);
+  return {
+    goOn: () => remaining(context) > forOneMore,
+    isLate: () => remaining(context) < late,
+  };
 }
 
 /** How long an invocation waits for another to finish, in milliseconds: a minute, or half of what it has left. */

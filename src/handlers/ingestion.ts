@@ -1,8 +1,9 @@
 import type { Context } from "aws-lambda";
-import { invokeLater } from "../aws/lambda.ts";
-import { hasTime, isLateOf } from "./deadline.ts";
+import { deadlineOf } from "./deadline.ts";
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
 import { Observer, sum } from "../observe.ts";
+import { HINTS } from "../lake/keys.ts";
+import { writeHint } from "../lake/manifest.ts";
 import { connectWith } from "../postgres/connection.ts";
 import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
@@ -17,14 +18,14 @@ export function handler(
   event?: { readonly resync?: boolean } | null,
   context?: Context,
 ): Promise<IngestionSummary> {
-  const isLate = isLateOf(context);
+  const deadline = deadlineOf(context);
   return observer.run(context, async () => {
     const settings = getSettings(
       "INGESTION_BUCKET",
       "SOURCE_SECRET",
       "BATCH_ROWS",
       "BATCH_BYTES",
-      "CONTINUE_FUNCTION",
+      "CONTINUE_AT_ONCE",
     );
     if (event?.resync !== undefined && typeof event.resync !== "boolean")
       throw new Error('to read everything again, send { "resync": true }');
@@ -35,8 +36,7 @@ export function handler(
       {
         resync: event?.resync === true,
         limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
-        goOn: () => hasTime(context),
-        isLate,
+        ...deadline,
       },
     );
     observer.count({
@@ -47,8 +47,8 @@ export function handler(
       Batch: summary.batch,
     });
     observer.logger.info(`ingestion: ${summary.outcome}`, { ...summary });
-    if (summary.unfinished && settings.CONTINUE_FUNCTION !== undefined)
-      await invokeLater(settings.CONTINUE_FUNCTION);
+    if (summary.unfinished && settings.CONTINUE_AT_ONCE === "true")
+      await writeHint(settings.INGESTION_BUCKET, HINTS.goOn, summary.batch);
     return summary;
   });
 }
