@@ -1,3 +1,4 @@
+import type { LinesFile } from "../lake/lines-file.ts";
 import type { Source } from "../table.ts";
 import { keyIn, sameKey, type Key, type Range } from "./keyset.ts";
 import { cut, firstLine, joined, lastLine, type Lines } from "./lines.ts";
@@ -5,7 +6,10 @@ import { cut, firstLine, joined, lastLine, type Lines } from "./lines.ts";
 /** Driving rows of one source, one after the other in the order of its key. */
 export interface Part extends Range {
   readonly source: Source;
+  readonly rows: number;
+  /** The rows, unless they are in `file` already. */
   readonly lines: Lines;
+  readonly file?: LinesFile | undefined;
 }
 
 /** What a batch may hold: no more than this, and one row at least. */
@@ -59,9 +63,16 @@ export class DrivingRows {
     return this.#position;
   }
 
-  /** Rows up to `limits`, or fewer when it is late, but one at least; nothing where no row is left. */
-  async take(limits: Limits, isLate: () => boolean): Promise<Part[]> {
-    const parts: { source: Source; lines: Lines[]; after: Key | null; ended: boolean }[] = [];
+  /**
+   * Rows up to `limits`, or fewer when it is late, but one at least; nothing where no row is left.
+   * @param open gives the file that a source's rows may go into as they come; none, where they may have to be given back
+   */
+  async take(
+    limits: Limits,
+    isLate: () => boolean,
+    open: (source: Source) => LinesFile | undefined = () => undefined,
+  ): Promise<Part[]> {
+    const parts: Begun[] = [];
     const room = { ...limits };
     for (;;) {
       const piece = await this.#peek();
@@ -77,25 +88,42 @@ export class DrivingRows {
         if (begun) begun.ended = true;
         continue;
       }
-      const [fit, rest] = cutBetweenKeys(source, begun?.lines.at(-1), lines, room);
+      const [fit, rest] = cutBetweenKeys(source, begun?.last, lines, room);
       // A row that is larger than a batch may be is a batch of its own.
       const [taken, left] =
         fit.rows === 0 && parts.length === 0 ? cut(lines, 1, Infinity) : [fit, rest];
       if (taken.rows === 0) break;
       this.#ahead.splice(0, 1, ...(left.rows > 0 ? [{ source, lines: left }] : []));
-      if (begun) begun.lines.push(taken);
-      else parts.push({ source, lines: [taken], after: this.#position.after, ended: false });
+      const part = begun ?? {
+        source,
+        after: this.#position.after,
+        ended: false,
+        rows: 0,
+        lines: [],
+        // Rows are given back from the end: what comes after some that may be, may be too.
+        file: parts.every(({ file }) => file) ? open(source) : undefined,
+        last: taken,
+      };
+      if (!begun) parts.push(part);
+      if (part.file) await part.file.write(taken.chunks);
+      else part.lines.push(taken);
+      part.last = taken;
+      part.rows += taken.rows;
       room.rows -= taken.rows;
       room.bytes -= taken.bytes;
       if (isLate()) break;
     }
-    const made = parts.map(({ source, lines, after, ended }) =>
-      partOf(source, joined(lines), after, ended),
-    );
-    const last = made.at(-1);
+    const last = parts.at(-1);
     if (last && this.#position?.source === last.source)
-      this.#position = { source: last.source, after: keyIn(lastLine(last.lines), last.source) };
-    return made;
+      this.#position = { source: last.source, after: lastKey(last.source, last.last) };
+    return parts.map(({ source, rows, lines, file, after, ended, last: end }) => ({
+      source,
+      rows,
+      lines: joined(lines),
+      file,
+      after,
+      upTo: ended ? null : lastKey(source, end),
+    }));
   }
 
   /** Has rows come again that were taken last. */
@@ -125,27 +153,34 @@ export class DrivingRows {
   }
 }
 
-const partOf = (source: Source, lines: Lines, after: Key | null, ended: boolean): Part => ({
-  source,
-  lines,
-  after,
-  upTo: ended ? null : keyIn(lastLine(lines), source),
-});
+/** A part while it grows. */
+interface Begun {
+  readonly source: Source;
+  readonly after: Key | null;
+  readonly lines: Lines[];
+  readonly file: LinesFile | undefined;
+  rows: number;
+  /** What was added last. */
+  last: Lines;
+  ended: boolean;
+}
 
-/** Half of a batch's rows, and the others; undefined for a batch of one row. */
+const lastKey = (source: Source, lines: Lines): Key => keyIn(lastLine(lines), source);
+
+/** Half of a batch's rows that may be given back, and the others; undefined where that is one row or none. */
 export function halve(parts: readonly Part[]): { kept: Part[]; others: Part[] } | undefined {
   const last = parts.at(-1);
-  if (!last) return undefined;
+  if (!last || last.file) return undefined;
   const { source, lines, after, upTo } = last;
   const half = { rows: Math.floor(lines.rows / 2), bytes: Infinity };
   const [kept, rest] = cutBetweenKeys(source, undefined, lines, half);
   const before = parts.slice(0, -1);
   if (kept.rows === 0 || rest.rows === 0)
     return before.length > 0 ? { kept: before, others: [last] } : undefined;
-  const first = partOf(source, kept, after, false);
+  const border = lastKey(source, kept);
   return {
-    kept: [...before, first],
-    others: [{ source, lines: rest, after: first.upTo, upTo }],
+    kept: [...before, { source, rows: kept.rows, lines: kept, after, upTo: border }],
+    others: [{ source, rows: rest.rows, lines: rest, after: border, upTo }],
   };
 }
 

@@ -2,10 +2,11 @@ import { randomBytes } from "node:crypto";
 import { getBuild } from "../build.ts";
 import { fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, HINTS } from "../lake/keys.ts";
-import { createFile, writeFile, type LinesFile } from "../lake/lines-file.ts";
+import { writeFile } from "../lake/lines-file.ts";
 import {
   commitManifest,
   getLastUpload,
+  sha256,
   writeHint,
   type IngestionManifest,
   type Read,
@@ -14,7 +15,7 @@ import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import type { Limits } from "./driving.ts";
 import { servedBy } from "./plan.ts";
-import { getData, type Reading, type SourceBatch, type SourceLines } from "./read.ts";
+import { getData, type Reading, type SourceBatch, type SourceRows } from "./read.ts";
 import { fenceAge, type Holder } from "./snapshot.ts";
 
 /** What an ingestion did. */
@@ -131,7 +132,7 @@ class Run {
   async commit({ tables, cursor }: SourceBatch): Promise<boolean> {
     const { plan, snapshot } = this.#reading;
     const batch = (this.#last?.manifest.batch ?? 0) + 1;
-    const made = await Promise.all(tables.map((table) => this.#createFile(table, batch)));
+    const made = await Promise.all(tables.map((table) => this.#finish(table, batch)));
     const manifest: IngestionManifest = {
       batch,
       run: this.#run,
@@ -154,7 +155,7 @@ class Run {
     const begins = this.#batches === 0 && !plan.goesOn;
     if (begins && (tables.length === 0 || isNothingNew(manifest, this.#last?.manifest)))
       return false;
-    await Promise.all(made.map(({ file }) => writeFile(this.#bucket, file)));
+    await Promise.all(made.map(({ object, body }) => writeFile(this.#bucket, object.key, body)));
     const committed = await commitManifest(this.#bucket, manifest);
     this.#outcome = committed ? "committed" : "lost the race";
     if (!committed) return false;
@@ -163,22 +164,16 @@ class Run {
     return true;
   }
 
-  async #createFile(
-    { table, driving, lookedUp }: SourceLines,
+  async #finish(
+    { table, rows, drivingRows, file }: SourceRows,
     batch: number,
-  ): Promise<{ file: LinesFile; object: IngestionManifest["objects"][number] }> {
+  ): Promise<{ body: Buffer; object: IngestionManifest["objects"][number] }> {
     const key = getObjectPath(table, { at: this.#at, batch, run: this.#run }, "json.gz");
-    const file = await createFile(key, [...driving.chunks, ...lookedUp.chunks]);
+    const body = await file.end();
+    const { length: bytes } = body;
     return {
-      file,
-      object: {
-        table,
-        key,
-        rows: driving.rows + lookedUp.rows,
-        driving_rows: driving.rows,
-        bytes: file.body.length,
-        sha256: file.sha256,
-      },
+      body,
+      object: { table, key, rows, driving_rows: drivingRows, bytes, sha256: sha256(body) },
     };
   }
 

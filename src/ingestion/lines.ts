@@ -9,7 +9,7 @@ export interface Lines {
   readonly bytes: number;
 }
 
-export const NO_LINES: Lines = { chunks: [], rows: 0, bytes: 0 };
+const NO_LINES: Lines = { chunks: [], rows: 0, bytes: 0 };
 
 /** Whole lines, as many at a time as a chunk completes. What is left without a newline at the end is a line too. */
 export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Lines> {

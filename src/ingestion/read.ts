@@ -1,4 +1,5 @@
 import { allSources } from "../check-tables.ts";
+import { LinesFile } from "../lake/lines-file.ts";
 import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
@@ -8,7 +9,7 @@ import type { Source, Table } from "../table.ts";
 import { checkContract } from "./contract.ts";
 import { DrivingRows, halve, type Limits, type Part, type Position } from "./driving.ts";
 import { isKeyOf, type Key } from "./keyset.ts";
-import { joined, NO_LINES, wholeLines, type Lines } from "./lines.ts";
+import { joined, wholeLines, type Lines } from "./lines.ts";
 import { planRun, type Plan } from "./plan.ts";
 import { Queries } from "./select.ts";
 import {
@@ -22,16 +23,18 @@ import {
   type Snapshot,
 } from "./snapshot.ts";
 
-/** The rows of one source table in a batch: those that drive tables, and those that are only looked up. */
-export interface SourceLines {
+/** The rows of one source table in a batch. */
+export interface SourceRows {
   readonly table: string;
-  readonly driving: Lines;
-  readonly lookedUp: Lines;
+  readonly rows: number;
+  /** The first so many drive tables, the others are there to be looked up. */
+  readonly drivingRows: number;
+  readonly file: LinesFile;
 }
 
 /** A consistent part of what a run reads: no driving row without the rows that it looks up. */
 export interface SourceBatch {
-  readonly tables: readonly SourceLines[];
+  readonly tables: readonly SourceRows[];
   /** Where the run goes on; null where it is done. */
   readonly cursor: Cursor | null;
 }
@@ -98,7 +101,9 @@ export async function getData(
     try {
       let most = limits.rows;
       do {
-        let parts = await rows.take({ ...limits, rows: most }, time.isLate);
+        let parts = await rows.take({ ...limits, rows: most }, time.isLate, (source) =>
+          queries.lookedUpBy(new Set([source.name])).length === 0 ? new LinesFile() : undefined,
+        );
         most = Math.min(limits.rows, most * 2);
         let lookedUp = await lookups.of(parts, limits.bytes, reading);
         while (!lookedUp) {
@@ -111,7 +116,7 @@ export async function getData(
           lookedUp = await lookups.of(parts, half ? limits.bytes : Infinity, reading);
         }
         yield {
-          tables: byTable(parts, lookedUp),
+          tables: await byTable(parts, lookedUp),
           cursor: cursorAt(rows.position, order, plan, marks),
         };
       } while (rows.position && time.goOn() && !time.isLate());
@@ -123,8 +128,7 @@ export async function getData(
   return { snapshot, plan, highWater, undeclared, holder, batches };
 }
 
-const rowsOf = (parts: readonly Part[]): number =>
-  parts.reduce((sum, { lines }) => sum + lines.rows, 0);
+const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) => sum + rows, 0);
 
 /** Reads what a batch's driving rows look up, in their snapshot. */
 class Lookups {
@@ -223,13 +227,22 @@ function cursorAt(
   return { table: source.name, after, next, whole: [...whole], marks };
 }
 
-function byTable(parts: readonly Part[], lookedUp: ReadonlyMap<string, Lines>): SourceLines[] {
-  const driving = new Map(parts.map(({ source, lines }) => [source.name, lines]));
-  return [...new Set([...driving.keys(), ...lookedUp.keys()])].map((table) => ({
-    table,
-    driving: driving.get(table) ?? NO_LINES,
-    lookedUp: lookedUp.get(table) ?? NO_LINES,
-  }));
+async function byTable(
+  parts: readonly Part[],
+  lookedUp: ReadonlyMap<string, Lines>,
+): Promise<SourceRows[]> {
+  const driving = new Map(parts.map((part) => [part.source.name, part]));
+  const made: SourceRows[] = [];
+  for (const table of new Set([...driving.keys(), ...lookedUp.keys()])) {
+    const part = driving.get(table);
+    const others = lookedUp.get(table);
+    const file = part?.file ?? new LinesFile();
+    await file.write(part?.lines.chunks ?? []);
+    await file.write(others?.chunks ?? []);
+    const drivingRows = part?.rows ?? 0;
+    made.push({ table, rows: drivingRows + (others?.rows ?? 0), drivingRows, file });
+  }
+  return made;
 }
 
 /**

@@ -1,48 +1,52 @@
 // Apart from objects.ts: ingestion alone makes these files.
-import { pipeline } from "node:stream/promises";
+import { once } from "node:events";
 import { createGzip } from "node:zlib";
 import { writeFileToS3 } from "./objects.ts";
-import { sha256 } from "./manifest.ts";
 
-/** A finished file of lines, in memory. */
-export interface LinesFile {
-  readonly key: string;
-  readonly body: Buffer;
-  readonly sha256: string;
-}
-
-/** Bytes that go to the compressor at a time: what the source sends is so small that the calls would cost more than the work. */
+/** Bytes that go to the compressor at a time: a call for each chunk that the source sends would cost more than the work. */
 const PIECE = 512 << 10;
 
-/** Makes one gzipped file of `chunks`, one after the other. */
-export async function createFile(key: string, chunks: readonly Buffer[]): Promise<LinesFile> {
-  const made: Buffer[] = [];
-  await pipeline(
-    pieces(chunks),
-    createGzip({ level: 1, chunkSize: 256 << 10 }),
-    async (gzipped) => {
-      for await (const part of gzipped) made.push(part as Buffer);
-    },
-  );
-  const body = Buffer.concat(made);
-  return { key, body, sha256: sha256(body) };
-}
+/** A gzipped file of lines in the making. What it is given is compressed at once, by another thread. */
+export class LinesFile {
+  readonly #gzip = createGzip({ level: 1, chunkSize: 256 << 10 });
+  readonly #made: Buffer[] = [];
+  readonly #isMade: Promise<unknown>;
+  #waiting: Buffer[] = [];
+  #size = 0;
 
-function* pieces(chunks: readonly Buffer[]): Generator<Buffer> {
-  let some: Buffer[] = [];
-  let size = 0;
-  for (const chunk of chunks) {
-    some.push(chunk);
-    size += chunk.length;
-    if (size < PIECE) continue;
-    yield Buffer.concat(some);
-    some = [];
-    size = 0;
+  constructor() {
+    this.#gzip.on("data", (chunk: Buffer) => this.#made.push(chunk));
+    this.#isMade = once(this.#gzip, "end");
+    // Whoever ends the file is told.
+    this.#isMade.catch(() => undefined);
   }
-  if (size > 0) yield Buffer.concat(some);
+
+  /** Adds lines. Resolves when there is room for more. */
+  async write(chunks: readonly Buffer[]): Promise<void> {
+    for (const chunk of chunks) {
+      this.#waiting.push(chunk);
+      this.#size += chunk.length;
+      if (this.#size >= PIECE && !this.#compress()) await once(this.#gzip, "drain");
+    }
+  }
+
+  /** The whole file. */
+  async end(): Promise<Buffer> {
+    this.#compress();
+    this.#gzip.end();
+    await this.#isMade;
+    return Buffer.concat(this.#made);
+  }
+
+  #compress(): boolean {
+    const piece = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#size = 0;
+    return this.#gzip.write(piece);
+  }
 }
 
 /** Puts a file. Its key is this run's alone.
  *  @throws ObjectError, S3Error */
-export const writeFile = (bucket: string, { key, body }: LinesFile): Promise<void> =>
+export const writeFile = (bucket: string, key: string, body: Buffer): Promise<void> =>
   writeFileToS3(bucket, key, body, "application/gzip");
