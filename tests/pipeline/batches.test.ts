@@ -164,6 +164,25 @@ describe("bounded batches of the shop", () => {
     await p.expectTrue();
   });
 
+  it("ask to be woken again at once, where that is wanted and a run is not done", async () => {
+    const hint = "_hints/continue.json";
+    const context = { getRemainingTimeInMillis: () => 100 } as unknown as Context;
+    Object.assign(process.env, p.env, { BATCH_ROWS: "200" });
+    try {
+      await handler({}, context);
+      expect(await p.keys("ingestion", hint)).to.deep.equal([]);
+      process.env["CONTINUE_AT_ONCE"] = "true";
+      await handler({}, context);
+      expect(JSON.parse((await p.get("ingestion", hint)).toString())).to.deep.equal({ batch: 2 });
+      await p.remove("ingestion", hint);
+      while ((await handler({}, context)).unfinished) await p.remove("ingestion", hint);
+      expect(await p.keys("ingestion", hint)).to.deep.equal([]);
+    } finally {
+      delete process.env["BATCH_ROWS"];
+      delete process.env["CONTINUE_AT_ONCE"];
+    }
+  });
+
   it("end early where a deadline comes in the middle of one, and nothing is lost", async () => {
     // Half of the time is gone after each look at the clock.
     let invocations = 0;
