@@ -167,7 +167,7 @@ describe("bounded batches of the shop", () => {
   it("ask to be woken again at once, where that is wanted and a run is not done", async () => {
     const hint = "_hints/continue.json";
     const context = { getRemainingTimeInMillis: () => 100 } as unknown as Context;
-    Object.assign(process.env, p.env, { BATCH_ROWS: "200" });
+    Object.assign(process.env, p.env, { BATCH_ROWS: "60" });
     try {
       await handler({}, context);
       expect(await p.keys("ingestion", hint)).to.deep.equal([]);
