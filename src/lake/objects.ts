@@ -40,7 +40,8 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
   const where = `s3://${bucket}/${object.key}`;
   const bytes = await getContentFromFile(bucket, object);
   const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  let rest: Buffer = Buffer.alloc(0);
+  /** The beginning of a line, or of a long one the beginning in parts: put together once, when its end is there. */
+  let rest: Buffer[] = [];
   let rows = 0;
   const parsed = (text: Buffer): SourceRow[] => {
     const found = parseLines(decoder.decode(text), where, rows);
@@ -51,10 +52,14 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
     for await (const chunk of Readable.from([bytes]).pipe(createGunzip({ chunkSize: 64 << 10 }))) {
       const part = chunk as Buffer;
       const end = part.lastIndexOf(NEWLINE) + 1;
-      if (end > 0) yield parsed(Buffer.concat([rest, part.subarray(0, end)]));
-      rest = end > 0 ? part.subarray(end) : Buffer.concat([rest, part]);
+      if (end > 0) {
+        const stretch = Buffer.concat([...rest, part.subarray(0, end)]);
+        rest = [];
+        yield parsed(stretch);
+      }
+      if (end < part.length) rest.push(part.subarray(end));
     }
-    if (rest.length > 0) yield parsed(rest);
+    if (rest.length > 0) yield parsed(Buffer.concat(rest));
   } catch (cause) {
     if (cause instanceof ObjectError) throw cause;
     throw new ObjectError(`${where} cannot be read: ${(cause as Error).message}`, { cause });
@@ -65,7 +70,7 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
 
 /** One call of JSON.parse for many lines is a quarter faster than one a line; only a failure is looked at by line. */
 function parseLines(text: string, where: string, before: number): SourceRow[] {
-  const lines = text.replace(/\n$/, "");
+  const lines = text.endsWith("\n") ? text.slice(0, -1) : text;
   try {
     const rows = JSON.parse(`[${lines.replaceAll("\n", ",")}]`) as unknown[];
     if (rows.every(isObject)) return rows;
@@ -106,6 +111,33 @@ export async function writeFileToS3(
     throw new ObjectError(`s3://${bucket}/${key} is there already, and differs`);
 }
 
-/** JSON lines, gzipped. */
-export const jsonLines = (rows: readonly unknown[]): Buffer =>
-  gzipSync(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+/** What of a file of lines is held as text at most, in characters. */
+const HELD = 1 << 20;
+
+/** A gzipped file of JSON lines in the making: lines are gzipped as they come, a member of the file for each megabyte. */
+export class JsonLines {
+  rows = 0;
+  readonly #members: Buffer[] = [];
+  #lines: string[] = [];
+  #length = 0;
+
+  add(row: unknown): void {
+    const line = `${JSON.stringify(row)}\n`;
+    this.rows++;
+    this.#lines.push(line);
+    this.#length += line.length;
+    if (this.#length >= HELD) this.#gzip();
+  }
+
+  /** The whole file. */
+  body(): Buffer {
+    if (this.#length > 0) this.#gzip();
+    return Buffer.concat(this.#members);
+  }
+
+  #gzip(): void {
+    this.#members.push(gzipSync(this.#lines.join("")));
+    this.#lines = [];
+    this.#length = 0;
+  }
+}
