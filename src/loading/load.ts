@@ -17,6 +17,7 @@ import { fileColumns } from "../parquet/schema.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { getColumnNames, type Table } from "../table.ts";
 import type { Stored } from "../values.ts";
+import { storedOf } from "../vectors.ts";
 import { mergeStaged, stageRows, type TableLoad } from "./merge.ts";
 import { prepareLoads, prepareTables } from "./warehouse.ts";
 
@@ -236,7 +237,7 @@ async function getParquet(
   const columns = fileColumns(table.columns).filter((column) => wanted.includes(column.name));
   let data: Stored[][];
   try {
-    data = await codec.read(bytes, columns);
+    data = (await codec.read(bytes, columns)).map(storedOf);
   } catch (cause) {
     throw new ParquetError(`s3://${bucket}/${object.key}: ${(cause as Error).message}`, { cause });
   }

@@ -273,6 +273,27 @@ describe("runs are cut", () => {
       expect(batches).to.be.at.least(200 / 7);
     });
 
+    it("in a batch of several sources, the last of which looks nothing up", async () => {
+      const other = mirror("other", { id: key(integer) });
+      const more = [...tables, ...tablesOf(other)];
+      await p.shop.none("create table other (id int primary key, word text not null)");
+      await runWith(p, more);
+      await p.shop.none(
+        "update thing set place_id = id where id <= 12; insert into other select i, 'w' from generate_series(1, 5) i",
+      );
+      const before = (await p.keys("ingestion", "_batches/")).length;
+      await ingestWith(p, more, { limits: { rows: 50, bytes: 7_000 } });
+      await transformWith(p, more);
+      await loadWith(p, more);
+      expect(await wrong()).to.deep.equal([]);
+      const batches = (await p.keys("ingestion", "_batches/")).length;
+      expect(batches - before).to.be.greaterThan(1);
+      for (let batch = before + 1; batch <= batches; batch++)
+        expect(JSON.stringify(await p.lines(batch, "place")).length).to.be.at.most(7_100);
+      const { rows } = await p.star.one<{ rows: string }>("select count(*) as rows from dim_other");
+      expect(rows).to.equal("5");
+    });
+
     it("through a looked-up row that changed and that every row shows, bounded", async () => {
       await runWith(p, tables);
       await p.shop.none("update thing set place_id = 1");
