@@ -1,9 +1,10 @@
 // What is in the functions' bundles, by package: writes docs/bundles.md.
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Metafile } from "esbuild";
 import { bundleFunction, FUNCTIONS } from "./bundle.ts";
+import { writeMarkdown } from "./markdown.ts";
 import { packageStage } from "./package-stage.ts";
 
 /** Packages with less than that in each bundle are added up, in bytes. */
@@ -87,7 +88,7 @@ ${sizeRows(bundles.map(({ metafile }) => bytesByPackage(metafile)))
   .map(row)
   .join("\n")}
 `;
-  writeFileSync(path.join(import.meta.dirname, "..", "docs", "bundles.md"), page);
+  await writeMarkdown(path.join(import.meta.dirname, "..", "docs", "bundles.md"), page);
 }
 
 if (process.argv[1] === import.meta.filename) await main();

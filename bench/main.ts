@@ -1,0 +1,153 @@
+// What `make bench` calls: measures the pipeline against a COPY pipe of the same rows.
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { command, onStack } from "../localstack/demo/command.ts";
+import { openDatabase } from "../localstack/demo/databases.ts";
+import { openLog } from "../localstack/demo/log.ts";
+import { counted, seconds, type Terminal } from "../localstack/demo/terminal.ts";
+import type { Stack } from "../localstack/stack.ts";
+import { writeMarkdown } from "../scripts/markdown.ts";
+import { budgetsOf, megabytes, MEANING, ratioText } from "./budgets.ts";
+import { chart } from "./chart.ts";
+import { compareMeasured, NOISE, readMeasured } from "./compare.ts";
+import type { Measured } from "./figures.ts";
+import { makeBundles } from "./functions.ts";
+import { commitNow, machineOf } from "./measure.ts";
+import { HELP, readOptions, type BenchOptions } from "./options.ts";
+import { report } from "./report.ts";
+import { measureAll } from "./scenarios.ts";
+import { fillSource } from "./source.ts";
+import { bars, scenarioRows, stageRows } from "./tables.ts";
+
+const logFile = path.join(import.meta.dirname, "..", ".local", "bench.log");
+
+process.exitCode = await command(read, HELP, ({ options, before }) =>
+  onStack(
+    {
+      title: "TotalTotes: the pipeline against a COPY pipe of the same rows, on this machine",
+      port: 0,
+      inUse: () => "by somebody else.",
+      logFile,
+      postgresSettings: {
+        shared_buffers: "512MB",
+        max_wal_size: "4GB",
+        // So that PostgreSQL itself says when a row was committed.
+        track_commit_timestamp: "on",
+      },
+    },
+    (terminal, stack) => bench(options, before, terminal, stack),
+  ),
+);
+
+/** The options, and what they want to be compared with: a wrong file is told before minutes have gone. */
+function read(
+  args: readonly string[],
+): { options: BenchOptions; before: Measured | undefined } | undefined {
+  const options = readOptions(args);
+  if (!options) return undefined;
+  const { compare } = options;
+  return { options, before: compare === undefined ? undefined : readMeasured(compare) };
+}
+
+async function bench(
+  options: BenchOptions,
+  before: Measured | undefined,
+  terminal: Terminal,
+  stack: Stack,
+): Promise<number> {
+  const log = openLog(stack, logFile);
+  const bundles = await makeBundles();
+  stack.defer("bundles", () => bundles.remove());
+  const source = openDatabase(stack, "totesys");
+  const machine = await machineOf(source);
+  terminal.field(
+    "Machine",
+    `${machine.cores} cores, Node ${machine.node}, PostgreSQL ${machine.postgres}`,
+  );
+  await terminal.working("the shop takes its orders", () => fillSource(source, options.rows));
+  terminal.field(
+    "Shop",
+    `${counted(options.rows, "sales order")}, ${counted(options.rounds, "round")}`,
+  );
+  const working = async <T>(text: string, work: () => Promise<T>): Promise<T> => {
+    const began = performance.now();
+    const result = await terminal.working(text, work);
+    terminal.line(`  ${text}: ${seconds(performance.now() - began)}`);
+    return result;
+  };
+  const measured: Measured = {
+    format: 1,
+    date: new Date().toISOString().slice(0, 10),
+    commit: commitNow(),
+    machine,
+    rows: options.rows,
+    ...(await measureAll({ stack, source, bundles, options, log, working })),
+  };
+  if (options.json !== undefined)
+    await writeFile(options.json, `${JSON.stringify(measured, undefined, 2)}\n`);
+  await writeReport(options.out, measured);
+  show(terminal, measured);
+  if (before) showChanges(terminal, before, measured);
+  terminal.line();
+  terminal.field("Report", options.out);
+  return 0;
+}
+
+/** The report and its chart beside it. */
+async function writeReport(file: string, measured: Measured): Promise<void> {
+  const svg = file.replace(/\.md$/, ".svg");
+  const drawn = await chart(measured);
+  if (drawn !== undefined) await writeFile(svg, drawn);
+  await writeMarkdown(file, report(measured, drawn === undefined ? undefined : path.basename(svg)));
+}
+
+function show(terminal: Terminal, measured: Measured): void {
+  terminal.heading("How long it takes");
+  const { head, rows } = scenarioRows(measured);
+  terminal.table(head, rows);
+  terminal.line();
+  for (const bar of bars(measured)) terminal.line(`  ${bar}`);
+  for (const scenario of measured.scenarios) {
+    terminal.heading(MEANING[scenario.name]);
+    const { head, rows } = stageRows(scenario);
+    terminal.table(head, rows);
+  }
+  terminal.heading("Budgets");
+  const budgets = budgetsOf(measured);
+  terminal.table(
+    ["", "budget", "measured", ""],
+    budgets.map(({ what, budget, measured: found, isKept }) => [
+      what,
+      budget,
+      found,
+      isKept ? "kept" : "missed",
+    ]),
+  );
+}
+
+function showChanges(terminal: Terminal, before: Measured, now: Measured): void {
+  const worse = compareMeasured(before, now).filter(({ ratio }) => ratio > NOISE);
+  terminal.heading(`Against ${before.commit}, ${before.date}`);
+  if (before.rows !== now.rows)
+    terminal.alarm(`It had ${counted(before.rows, "order")}: ratios between both say little.`);
+  if (worse.length === 0) {
+    terminal.paragraph(
+      `Nothing became more than ${Math.round((NOISE - 1) * 100)} % slower or bigger.`,
+    );
+    return;
+  }
+  terminal.table(
+    ["slower, or bigger", "before", "now", "now ÷ before"],
+    worse.map((change) => [
+      change.what,
+      figure(change.before),
+      figure(change.now),
+      ratioText(change.ratio),
+    ]),
+  );
+}
+
+function figure(value: number): string {
+  if (value >= 1e6) return megabytes(value);
+  return value.toLocaleString("en-GB", { maximumSignificantDigits: 3 });
+}
