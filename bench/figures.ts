@@ -15,6 +15,8 @@ export interface StageFigures {
   readonly cpuSeconds: number;
   /** Of its biggest process. */
   readonly peakRssBytes: number;
+  /** What it printed: its log, metrics among it. */
+  readonly logBytes: number;
   /** Of all CPU time that was measured, 0 to 1. */
   readonly share: number;
 }
@@ -45,6 +47,20 @@ export interface ScenarioFigures {
   readonly rounds: readonly Round[];
 }
 
+/** What one invocation took that had nothing to do. */
+export interface IdleInvocation {
+  readonly billedMs: number;
+  readonly cpuSeconds: number;
+  readonly logBytes: number;
+  readonly requests: Readonly<Record<string, number>>;
+}
+
+/** A function's invocations that had nothing to do: the first of a process, and the next. */
+export interface IdleFigures {
+  readonly cold: IdleInvocation;
+  readonly warm: IdleInvocation;
+}
+
 /** One run of the pipe. */
 export interface PipeFigures {
   readonly rows: number;
@@ -64,6 +80,10 @@ export interface Measured {
   readonly rows: number;
   readonly pipes: readonly PipeFigures[];
   readonly scenarios: readonly ScenarioFigures[];
+  /** Where the scenario `idle` was measured. */
+  readonly idle: Readonly<Record<FunctionName, IdleFigures>> | null;
+  /** Distinct metrics that the functions put out: CloudWatch bills each. */
+  readonly metrics: number;
 }
 
 export interface Machine {

@@ -55,6 +55,7 @@ export interface Used {
   readonly billedMs: number;
   readonly cpuSeconds: number;
   readonly peakRssBytes: number;
+  readonly logBytes: number;
 }
 
 /** The processes of one function: each is started when all others are busy, as Lambda does. */
@@ -65,7 +66,7 @@ export class Processes {
   readonly #waiting: (() => void)[] = [];
   #running = 0;
   #busySince = 0;
-  #used = { invocations: 0, busyMs: 0, billedMs: 0 };
+  #used = { invocations: 0, busyMs: 0, billedMs: 0, logBytes: 0 };
 
   constructor(
     name: FunctionName,
@@ -75,8 +76,12 @@ export class Processes {
     onLog: (line: string) => void,
   ) {
     this.#name = name;
-    const options = { name, module, worker, env, memoryMb, timeoutMs: TIMEOUT, onLog };
-    this.#start = () => startFunction(options);
+    const options = { name, module, worker, env, memoryMb, timeoutMs: TIMEOUT };
+    const take = (line: string): void => {
+      this.#used.logBytes += Buffer.byteLength(line) + 1;
+      onLog(line);
+    };
+    this.#start = () => startFunction({ ...options, onLog: take });
   }
 
   /** Gives what the handler gives. Throws FunctionError. */
@@ -101,7 +106,7 @@ export class Processes {
   async mark(): Promise<void> {
     for (const process of this.#all)
       process.cpuBefore = (await this.#usage(process.run)).cpuSeconds;
-    this.#used = { invocations: 0, busyMs: 0, billedMs: 0 };
+    this.#used = { invocations: 0, busyMs: 0, billedMs: 0, logBytes: 0 };
   }
 
   /** @throws FunctionError where a process has ended */

@@ -55,7 +55,12 @@ async function bench(
   terminal: Terminal,
   stack: Stack,
 ): Promise<number> {
-  const log = openLog(stack, logFile);
+  const toFile = openLog(stack, logFile);
+  const metrics = new Set<string>();
+  const log = (line: string): void => {
+    toFile(line);
+    for (const metric of metricsIn(line)) metrics.add(metric);
+  };
   const bundles = await makeBundles();
   stack.defer("bundles", () => bundles.remove());
   const source = openDatabase(stack, "totesys");
@@ -75,13 +80,15 @@ async function bench(
     terminal.line(`  ${text}: ${seconds(performance.now() - began)}`);
     return result;
   };
+  const figures = await measureAll({ stack, source, bundles, options, log, working });
   const measured: Measured = {
     format: 1,
     date: new Date().toISOString().slice(0, 10),
     commit: commitNow(),
     machine,
     rows: options.rows,
-    ...(await measureAll({ stack, source, bundles, options, log, working })),
+    ...figures,
+    metrics: metrics.size,
   };
   if (options.json !== undefined)
     await writeFile(options.json, `${JSON.stringify(measured, undefined, 2)}\n`);
@@ -91,6 +98,18 @@ async function bench(
   terminal.line();
   terminal.field("Report", options.out);
   return 0;
+}
+
+/** The metrics in a line that a function has printed, if it is one of CloudWatch's embedded metric format. */
+function metricsIn(line: string): string[] {
+  if (!line.includes('"CloudWatchMetrics"')) return [];
+  const { _aws, service } = JSON.parse(line.slice(line.indexOf("{"))) as {
+    _aws: { CloudWatchMetrics: { Metrics: { Name: string }[] }[] };
+    service: string;
+  };
+  return _aws.CloudWatchMetrics.flatMap(({ Metrics }) =>
+    Metrics.map(({ Name }) => `${service} ${Name}`),
+  );
 }
 
 /** The report and its chart beside it. */

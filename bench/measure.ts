@@ -13,6 +13,21 @@ import type { Service } from "./service.ts";
 /** What makes an object, and may be paid for as such. */
 const PUTS = new Set(["PutObject", "CompleteMultipartUpload"]);
 
+/** Counts requests by operation, and objects that are put, until it is stopped. */
+export function countRequests({ aws }: Stack): {
+  readonly requests: Record<string, number>;
+  readonly objectsPut: () => number;
+  readonly stop: () => void;
+} {
+  const requests: Record<string, number> = {};
+  let put = 0;
+  const stop = aws.onAnswer(({ operation, status }) => {
+    requests[operation] = (requests[operation] ?? 0) + 1;
+    if (PUTS.has(operation) && status === 200) put++;
+  });
+  return { requests, objectsPut: () => put, stop };
+}
+
 /** What one measurement is of. */
 export interface Measurement {
   readonly stack: Stack;
@@ -42,16 +57,11 @@ export async function measure({
   const before = await pipeline.newest();
   await service.mark();
   const postgresBefore = cpuOfChildren(stack.postgres.pid);
-  const requests: Record<string, number> = {};
-  let objectsPut = 0;
-  const unobserve = stack.aws.onAnswer(({ operation, status }) => {
-    requests[operation] = (requests[operation] ?? 0) + 1;
-    if (PUTS.has(operation) && status === 200) objectsPut++;
-  });
+  const counted = countRequests(stack);
   const own = process.cpuUsage();
   const wallMs = await work();
   const { user, system } = process.cpuUsage(own);
-  unobserve();
+  counted.stop();
   const used = await service.used();
   const postgresAfter = cpuOfChildren(stack.postgres.pid);
 
@@ -82,8 +92,8 @@ export async function measure({
     stages,
     postgresCpuSeconds: postgresAfter === undefined ? null : postgresAfter - (postgresBefore ?? 0),
     standInCpuSeconds: (user + system) / 1e6,
-    requests,
-    objectsPut,
+    requests: counted.requests,
+    objectsPut: counted.objectsPut(),
   };
   const total = cpuOf(round);
   return {

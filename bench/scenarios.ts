@@ -2,10 +2,17 @@ import { openDatabase } from "../localstack/demo/databases.ts";
 import { applySchema, credentialsOf, type Stack } from "../localstack/stack.ts";
 import type { Database } from "../localstack/totesys/shop.ts";
 
-import { FUNCTIONS } from "../scripts/bundle.ts";
-import type { PipeFigures, Round, ScenarioFigures } from "./figures.ts";
+import { FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
+import type {
+  IdleFigures,
+  IdleInvocation,
+  Measured,
+  PipeFigures,
+  Round,
+  ScenarioFigures,
+} from "./figures.ts";
 import type { Bundles } from "./functions.ts";
-import { measure } from "./measure.ts";
+import { countRequests, measure } from "./measure.ts";
 import type { BenchOptions, ScenarioName } from "./options.ts";
 import { runPipe, type Credentials } from "./pipe.ts";
 import { openPipeline, type BenchPipeline } from "./pipelines.ts";
@@ -36,24 +43,26 @@ const OFTEN = 5;
  */
 export async function measureAll(
   setting: Setting,
-): Promise<{ pipes: PipeFigures[]; scenarios: ScenarioFigures[] }> {
+): Promise<Pick<Measured, "pipes" | "scenarios" | "idle">> {
   const bench = new Bench(setting);
   const { only } = setting.options;
   const wants = (...names: ScenarioName[]): boolean => names.some((name) => only.includes(name));
   if (wants("backfill", "resync", "idle", "one-row", "silent", "lookup")) {
     const pipeline = await bench.backfills();
-    if (wants("idle")) await bench.idle(pipeline);
-    if (wants("one-row")) await bench.oneRow(pipeline);
+    const { working } = setting;
+    if (wants("idle")) await working("idle runs", () => bench.idle(pipeline));
+    if (wants("one-row")) await working("one row at a time", () => bench.oneRow(pipeline));
     if (wants("silent")) await bench.silentUpdates(pipeline);
     if (wants("lookup")) await bench.lookupChange(pipeline);
     await pipeline.drop();
   }
   if (wants("warm")) await bench.warm();
-  return { pipes: bench.pipes, scenarios: bench.scenarios };
+  return { pipes: bench.pipes, scenarios: bench.scenarios, idle: bench.idleFigures };
 }
 
 class Bench {
   readonly pipes: PipeFigures[] = [];
+  idleFigures: Measured["idle"] = null;
   readonly #rounds = new Map<ScenarioName, Round[]>();
   readonly #setting: Setting;
 
@@ -92,7 +101,8 @@ class Bench {
 
   /** All three functions, when nothing changed. */
   async idle(pipeline: BenchPipeline): Promise<void> {
-    await this.#warmed(pipeline, async (service) => {
+    await this.#with(pipeline, this.#setting.bundles, async (service) => {
+      this.idleFigures = await this.#idleOnes(service);
       for (let i = 0; i < this.#often; i++) {
         const round = await this.#measure("idle", pipeline, service, 0, undefined, async () => {
           const began = performance.now();
@@ -103,6 +113,22 @@ class Bench {
           throw new WarehouseIsWrong(`an idle run wrote ${round.objectsPut} objects`);
       }
     });
+  }
+
+  /** One function after the other, so that its requests are known from the others'. */
+  async #idleOnes(service: Service): Promise<Record<FunctionName, IdleFigures>> {
+    const once = async (name: FunctionName): Promise<IdleInvocation> => {
+      await service.mark();
+      const counted = countRequests(this.#setting.stack);
+      await service.invoke(name);
+      counted.stop();
+      const { billedMs, cpuSeconds, logBytes } = (await service.used())[name];
+      return { billedMs, cpuSeconds, logBytes, requests: counted.requests };
+    };
+    const figures: [FunctionName, IdleFigures][] = [];
+    for (const name of FUNCTIONS)
+      figures.push([name, { cold: await once(name), warm: await once(name) }]);
+    return Object.fromEntries(figures) as Record<FunctionName, IdleFigures>;
   }
 
   /** One order changes. The time is PostgreSQL's: from one commit to the other. */
@@ -129,7 +155,7 @@ class Bench {
           return Number(arrived.at) - Number(left.at);
         });
       }
-      await this.#check(pipeline);
+      await checkWarehouse(source, pipeline.warehouse);
     });
   }
 
@@ -170,20 +196,21 @@ class Bench {
   async warm(): Promise<void> {
     const { stack, options } = this.#setting;
     const rows = Math.min(WARM_ROWS, options.rows);
-    const [tiny, shop] = await this.#setting.working("two smaller shops are made", async () => [
-      await this.#shop("totesys_tiny", 10),
-      await this.#shop("totesys_warm", rows),
-    ]);
-    void tiny;
+    const shop = await this.#setting.working("two smaller shops are made", async () => {
+      await this.#shop("totesys_tiny", 10);
+      return this.#shop("totesys_warm", rows);
+    });
     for (let round = 1; round <= options.rounds; round++) {
       const pipeline = await openPipeline(stack, "totesys_tiny");
       await this.#with(pipeline, this.#setting.bundles, async (service) => {
         await service.run();
         await pipeline.startOver("totesys_warm");
         const pipe = await this.#pipe(round, "totesys_warm", pipeline);
-        await this.#measure("warm", pipeline, service, rows, pipe, () => timed(service, {}));
+        await this.#setting.working(`warm, round ${round}`, () =>
+          this.#measure("warm", pipeline, service, rows, pipe, () => timed(service, {})),
+        );
       });
-      await checkWarehouse(shop!, pipeline.warehouse);
+      await checkWarehouse(shop, pipeline.warehouse);
       await pipeline.drop();
     }
   }
