@@ -29,7 +29,7 @@ export interface Round {
   readonly pipeMs: number | null;
   /** `wallMs / pipeMs`. */
   readonly ratio: number | null;
-  /** Rows that the pipe moved, and that the pipeline had to. */
+  /** Sales orders that are new, changed, or read again. */
   readonly rows: number;
   readonly stages: Readonly<Record<FunctionName, StageFigures>>;
   /** null where the machine does not tell. */

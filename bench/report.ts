@@ -48,7 +48,7 @@ Medians of the rounds; a ratio is taken in each round, then their median. What e
 - **backfill, warm processes**: those of a tiny shop's first load do a bigger one.
 - **idle run**: all three functions, warm, where nothing has changed. That no object is written is asserted.
 - **one changed row**: from the shop's commit to the warehouse's, by PostgreSQL's own commit timestamps, warm.
-- **1 % silent updates**: of orders spread evenly, without a new \`last_updated\`; new processes.
+- **1 % silent updates**: of orders spread evenly, without a new \`last_updated\`; new processes. The pipe moves all orders.
 - **a lookup change**: a table module that shows each order's design is dropped in and filled; then every design changes, and with it
   every row of that table; new processes.
 
