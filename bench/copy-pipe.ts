@@ -3,6 +3,7 @@
 import type { Socket } from "node:net";
 import { json } from "node:stream/consumers";
 import pg from "pg";
+import { hopper } from "./frames.ts";
 
 /** What to copy, from where to where. */
 export interface CopyPipe {
@@ -66,36 +67,6 @@ function query(sql: string): Buffer {
   head.write("Q");
   head.writeInt32BE(text.length + 4, 1);
   return Buffer.concat([head, text]);
-}
-
-/** Calls `see` with each message's type and where it begins, hopping over what is in it. */
-function hopper(see: (type: number, chunk: Buffer, at: number) => void): (chunk: Buffer) => void {
-  let left = 0;
-  let head = Buffer.alloc(0);
-  return (chunk) => {
-    let at = Math.min(left, chunk.length);
-    left -= at;
-    while (at < chunk.length) {
-      const missing = 5 - head.length;
-      if (chunk.length - at < missing || head.length > 0) {
-        // A message's head lies across two chunks.
-        const part = chunk.subarray(at, at + missing);
-        if (head.length === 0) see(chunk[at]!, chunk, at);
-        head = Buffer.concat([head, part]);
-        at += part.length;
-        if (head.length < 5) return;
-        left = head.readInt32BE(1) - 4;
-        head = Buffer.alloc(0);
-      } else {
-        see(chunk[at]!, chunk, at);
-        left = chunk.readInt32BE(at + 1) - 4;
-        at += 5;
-      }
-      const step = Math.min(left, chunk.length - at);
-      at += step;
-      left -= step;
-    }
-  };
 }
 
 /** Resolves when a message of that type comes. Rejects with the server's error. */

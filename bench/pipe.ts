@@ -17,7 +17,7 @@ export interface Credentials {
 /**
  * Copies the source's sales orders, star-shaped, into a table without foreign keys, by COPY alone, and drops it again.
  * @param script copy-pipe.ts as JavaScript
- * @throws Error with what PostgreSQL said, or where rows got lost
+ * @throws Error with what PostgreSQL said
  */
 export async function runPipe(
   script: string,

@@ -84,7 +84,7 @@ class Bench {
     const rounds = wants("backfill") || wants("resync") ? options.rounds : 1;
     for (let round = 1; ; round++) {
       const pipeline = await openPipeline(stack, "totesys");
-      const pipe = await this.#pipe(round, "totesys", pipeline);
+      const pipe = await this.#pipe(round, pipeline);
       await this.#cold("backfill", pipeline, {}, round, pipe, () => this.#check(pipeline));
       if (wants("resync"))
         await this.#cold("resync", pipeline, { resync: true }, round, pipe, async () => {
@@ -163,7 +163,7 @@ class Bench {
   async silentUpdates(pipeline: BenchPipeline): Promise<void> {
     const { source, options } = this.#setting;
     for (let round = 1; round <= options.rounds; round++) {
-      const pipe = await this.#pipe(round, "totesys", pipeline);
+      const pipe = await this.#pipe(round, pipeline);
       const { rowCount } = await source.result(
         "update sales_order set units_sold = units_sold + 1 where sales_order_id % 100 = $1",
         [round % 100],
@@ -178,7 +178,7 @@ class Bench {
     const functions = { ...bundles, functions: bundles.withLookup };
     await this.#with(pipeline, functions, (service) => service.run());
     await this.#check(pipeline, true);
-    const pipe = await this.#pipe(1, "totesys", pipeline);
+    const pipe = await this.#pipe(1, pipeline);
     await source.none("update design set file_name = 'new-' || file_name");
     await this.#cold(
       "lookup",
@@ -205,7 +205,7 @@ class Bench {
       await this.#with(pipeline, this.#setting.bundles, async (service) => {
         await service.run();
         await pipeline.startOver("totesys_warm");
-        const pipe = await this.#pipe(round, "totesys_warm", pipeline);
+        const pipe = await this.#pipe(round, pipeline, "totesys_warm", rows);
         await this.#setting.working(`warm, round ${round}`, () =>
           this.#measure("warm", pipeline, service, rows, pipe, () => timed(service, {})),
         );
@@ -235,7 +235,12 @@ class Bench {
     );
   }
 
-  async #pipe(round: number, source: string, pipeline: BenchPipeline): Promise<PipeFigures> {
+  async #pipe(
+    round: number,
+    pipeline: BenchPipeline,
+    source = "totesys",
+    rows = this.#setting.options.rows,
+  ): Promise<PipeFigures> {
     const { stack, bundles, working } = this.#setting;
     const [from, to] = [source, pipeline.name].map(
       (name) => credentialsOf(stack.postgres, name) as Credentials,
@@ -243,6 +248,7 @@ class Bench {
     const piped = await working(`the pipe, round ${round}`, () =>
       runPipe(bundles.pipe, from!, to!, pipeline.warehouse),
     );
+    if (piped.rows !== rows) throw new Error(`the pipe moved ${piped.rows} of ${rows} orders`);
     if (source === "totesys") this.pipes.push(piped);
     return piped;
   }
