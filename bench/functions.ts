@@ -1,6 +1,4 @@
-import { mkdtempSync } from "node:fs";
-import { rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, mkdtemp } from "node:fs/promises";
 import path from "node:path";
 import { memoryMb } from "../localstack/demo/service.ts";
 import { FunctionError, startFunction, type LambdaFunction } from "../localstack/functions.ts";
@@ -8,7 +6,6 @@ import { bundleFunction, bundleModule, FUNCTIONS, type FunctionName } from "../s
 
 /** What the bench runs by node alone, as files. */
 export interface Bundles {
-  readonly folder: string;
   /** localstack/function-worker.ts, copy-pipe.ts. */
   readonly worker: string;
   readonly pipe: string;
@@ -16,31 +13,25 @@ export interface Bundles {
   readonly functions: Readonly<Record<FunctionName, string>>;
   /** The same with the table modules of bench/tables/. */
   readonly withLookup: Readonly<Record<FunctionName, string>>;
-  remove(): Promise<void>;
 }
 
-/** Bundles everything into a folder of its own (under a second). Throws esbuild's BuildFailure. */
-export async function makeBundles(): Promise<Bundles> {
-  const folder = mkdtempSync(path.join(tmpdir(), "bench-"));
-  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+/** Bundles everything into a new folder in `parent` (under a second). Throws esbuild's BuildFailure. */
+export async function makeBundles(parent: string): Promise<Bundles> {
+  const folder = await mkdtemp(path.join(parent, "bench-"));
   const bundled = async (name: string, tables: readonly string[]) => {
     const into = path.join(folder, name);
+    await mkdir(into);
     await Promise.all(FUNCTIONS.map((one) => bundleFunction(one, { folder: into, tables })));
     const files = FUNCTIONS.map((one) => [one, path.join(into, `${one}.cjs`)] as const);
     return Object.fromEntries(files) as Record<FunctionName, string>;
   };
-  try {
-    const worker = path.join(folder, "function-worker.mjs");
-    const pipe = path.join(folder, "copy-pipe.mjs");
-    await bundleModule("localstack/function-worker.ts", worker);
-    await bundleModule("bench/copy-pipe.ts", pipe);
-    const functions = await bundled("functions", []);
-    const withLookup = await bundled("with-lookup", ["bench/tables"]);
-    return { folder, worker, pipe, functions, withLookup, remove };
-  } catch (error) {
-    await remove();
-    throw error;
-  }
+  const worker = path.join(folder, "function-worker.mjs");
+  const pipe = path.join(folder, "copy-pipe.mjs");
+  await bundleModule("localstack/function-worker.ts", worker);
+  await bundleModule("bench/copy-pipe.ts", pipe);
+  const functions = await bundled("functions", []);
+  const withLookup = await bundled("with-lookup", ["bench/tables"]);
+  return { worker, pipe, functions, withLookup };
 }
 
 /** As serverless.yml has it, in milliseconds. */

@@ -61,8 +61,8 @@ async function bench(
     toFile(line);
     for (const metric of metricsIn(line)) metrics.add(metric);
   };
-  const bundles = await makeBundles();
-  stack.defer("bundles", () => bundles.remove());
+  // In the folder that goes with the cluster, however this process ends.
+  const bundles = await makeBundles(stack.postgres.folder);
   const source = openDatabase(stack, "totesys");
   const machine = await machineOf(source);
   terminal.field(

@@ -1,6 +1,6 @@
 // Bundles the three functions as a deploy does, without the Serverless Framework around it.
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -20,7 +20,7 @@ void [exclude, plugins, skipRebuild, watch];
 
 /** How to bundle. */
 export interface BundleOptions {
-  /** Takes `<function>.cjs` and its map; nothing is written where undefined. */
+  /** An existing one takes `<function>.cjs` and its map; nothing is written where undefined. */
   readonly folder?: string;
   /** Folders of table modules besides `tables/`, from the project's root. */
   readonly tables?: readonly string[];
@@ -43,10 +43,8 @@ export async function bundleFunction(
     write: false,
     logLevel: "silent",
   });
-  if (folder !== undefined) {
-    await mkdir(folder, { recursive: true });
+  if (folder !== undefined)
     for (const file of outputFiles) await writeFile(file.path, file.contents);
-  }
   const { contents } = outputFiles.find((file) => file.path.endsWith(".cjs"))!;
   return { metafile, code: contents };
 }
