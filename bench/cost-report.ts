@@ -15,7 +15,6 @@ import { table } from "./report.ts";
 export interface PriceList {
   readonly region: string;
   readonly currency: string;
-  readonly date: string;
   readonly note: string;
   readonly prices: Readonly<
     Record<
@@ -26,7 +25,9 @@ export interface PriceList {
         /** Of AWS's price list; null where it has none that is known. */
         readonly line: string | null;
         readonly source: string;
-        /** `quoted` from the list by somebody, or `published` as AWS's usual price. */
+        /** Of the list, `YYYY-MM-DD`; null where there is none. */
+        readonly date: string | null;
+        /** `quoted` from the list by somebody, or `unverified`. */
         readonly status: string;
       }
     >
@@ -122,12 +123,12 @@ ${prices.note}
 
 ${table({
   head: ["", currency, "for one", "line of the price list", "as of", "from"],
-  rows: Object.entries(prices.prices).map(([name, { price, unit, line, source, status }]) => [
+  rows: Object.entries(prices.prices).map(([name, { price, unit, line, source, date, status }]) => [
     name,
     priceText(price),
     unit,
-    line === null ? "not found" : `\`${line}\``,
-    prices.date,
+    line === null ? "" : `\`${line}\``,
+    date ?? "",
     `[${status}](${source})`,
   ]),
 })}

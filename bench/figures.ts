@@ -7,6 +7,8 @@ export interface StageFigures {
   readonly rows: number;
   /** Bytes of the data objects that it wrote; of loading, that it read. */
   readonly bytes: number;
+  /** Each started because all others were busy. */
+  readonly processes: number;
   readonly invocations: number;
   /** Time in which at least one invocation ran. */
   readonly busyMs: number;

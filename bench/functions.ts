@@ -41,6 +41,7 @@ const MOST = { ingestion: 1, transformation: 2, loading: 1 } as const;
 
 /** What a function's processes did since the last {@link Processes.mark}. */
 export interface Used {
+  readonly processes: number;
   readonly invocations: number;
   readonly busyMs: number;
   readonly billedMs: number;
@@ -108,7 +109,7 @@ export class Processes {
       cpuSeconds += usage.cpuSeconds - cpuBefore;
       peakRssBytes = Math.max(peakRssBytes, usage.peakRssBytes);
     }
-    return { ...this.#used, cpuSeconds, peakRssBytes };
+    return { ...this.#used, processes: this.#all.length, cpuSeconds, peakRssBytes };
   }
 
   async stop(): Promise<void> {

@@ -65,6 +65,7 @@ async function bench(
   const bundles = await makeBundles(stack.postgres.folder);
   const source = openDatabase(stack, "totesys");
   const machine = await machineOf(source);
+  const commit = commitNow();
   terminal.field(
     "Machine",
     `${machine.cores} cores, Node ${machine.node}, PostgreSQL ${machine.postgres}`,
@@ -84,7 +85,7 @@ async function bench(
   const measured: Measured = {
     format: 1,
     date: new Date().toISOString().slice(0, 10),
-    commit: commitNow(),
+    commit,
     machine,
     rows: options.rows,
     ...figures,

@@ -1,4 +1,8 @@
-import { expect } from "chai";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
 import {
   billOf,
   usageOf,
@@ -7,6 +11,7 @@ import {
   type Prices,
   type Tick,
 } from "../../bench/cost-model.ts";
+import { expect } from "../support/chai.ts";
 import { measured, round, stage } from "./measured.ts";
 
 const nothing: Tick = {
@@ -152,5 +157,36 @@ describe("what ticks take", () => {
   it("is not made up where a scenario was left out", () => {
     expect(() => usageOf(measured({ idle: null }))).to.throw("idle was not measured");
     expect(() => usageOf(measured({ scenarios: [] }))).to.throw("one-row was not measured");
+  });
+});
+
+describe("npm run cost", () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "cost-test-"));
+  const file = (name: string, content: object): string => {
+    writeFileSync(path.join(folder, name), JSON.stringify(content));
+    return path.join(folder, name);
+  };
+  const cost = (...args: string[]) =>
+    promisify(execFile)(process.execPath, ["--import", "tsx", "bench/cost.ts", ...args], {
+      cwd: path.join(import.meta.dirname, "..", ".."),
+      env: { ...process.env, NODE_NO_WARNINGS: "1" },
+    });
+  after(() => rmSync(folder, { recursive: true }));
+
+  it("writes the bill of three shops, with what is deployed counted in the template", async () => {
+    const out = path.join(folder, "cost.md");
+    const { stdout } = await cost("--measured", file("measured.json", measured()), "--out", out);
+    expect(stdout).to.match(/^small +\d+\.\d\d USD a month$/m);
+    const page = readFileSync(out, "utf8");
+    expect(page).to.match(/\| CloudWatch alarms +\|( +\d+\.\d\d \|){3}/);
+    expect(page).to.match(/\d+ alarms × 0\.1 \+ 1 composite × 0\.5/);
+  });
+
+  it("refuses a list that lacks a price", async () => {
+    const list = file("prices.json", { prices: { lambdaGbSecond: { price: 1 } } });
+    const error = (await cost("--prices", list).catch((e: unknown) => e)) as { stderr: string };
+    expect(error.stderr.trim()).to.equal(
+      `${list} has no price of lambdaRequest; --help says what there is`,
+    );
   });
 });

@@ -4,6 +4,7 @@ import type { IdleInvocation, Measured, Round, StageFigures } from "../../bench/
 export const stage = (more: Partial<StageFigures> = {}): StageFigures => ({
   rows: 1000,
   bytes: 2_000_000,
+  processes: 1,
   invocations: 1,
   busyMs: 500,
   billedMs: 500,
