@@ -43,6 +43,13 @@ export function budgetsOf(measured: Measured): Budget[] {
     ...peaks(measured),
     ...of("idle").map(({ rounds }) =>
       time(
+        "idle run, ingestion",
+        rounds.map(({ stages }) => stages.ingestion.busyMs),
+        MOST_IDLE_MS,
+      ),
+    ),
+    ...of("idle").map(({ rounds }) =>
+      time(
         "idle run, all three functions",
         rounds.map(({ wallMs }) => wallMs),
         MOST_IDLE_MS,

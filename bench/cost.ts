@@ -5,7 +5,7 @@ import path from "node:path";
 import { command } from "../localstack/demo/command.ts";
 import { parseOptions, UsageError } from "../localstack/demo/options.ts";
 import { memoryMb } from "../localstack/demo/service.ts";
-import { writeMarkdown } from "../scripts/markdown.ts";
+import { writeFormatted } from "../scripts/formatted.ts";
 import { packageStage } from "../scripts/package-stage.ts";
 import { readMeasured } from "./compare.ts";
 import {
@@ -64,7 +64,7 @@ process.exitCode = await command(read, HELP, async ({ prices, measured, out }) =
     Object.entries(prices.prices).map(([name, { price }]) => [name, price]),
   ) as Prices;
   const bills = SHOPS.map((shop) => ({ shop, items: billOf(shop, usage, asked, deployment) }));
-  await writeMarkdown(out, costReport({ bills, prices, measured, usage, deployment }));
+  await writeFormatted(out, "md", costReport({ bills, prices, measured, usage, deployment }));
   for (const { shop, items } of bills)
     console.log(
       `${shop.name.padEnd(8)} ${items.reduce((sum, { dollars }) => sum + dollars, 0).toFixed(2)} USD a month`,

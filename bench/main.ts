@@ -1,12 +1,14 @@
 // What `make bench` calls: measures the pipeline against a COPY pipe of the same rows.
+import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { command, onStack } from "../localstack/demo/command.ts";
 import { openDatabase } from "../localstack/demo/databases.ts";
 import { openLog } from "../localstack/demo/log.ts";
+import { UsageError } from "../localstack/demo/options.ts";
 import { counted, seconds, type Terminal } from "../localstack/demo/terminal.ts";
 import type { Stack } from "../localstack/stack.ts";
-import { writeMarkdown } from "../scripts/markdown.ts";
+import { writeFormatted } from "../scripts/formatted.ts";
 import { budgetsOf, megabytes, MEANING, ratioText } from "./budgets.ts";
 import { chart } from "./chart.ts";
 import { compareMeasured, NOISE, readMeasured } from "./compare.ts";
@@ -39,13 +41,15 @@ process.exitCode = await command(read, HELP, ({ options, before }) =>
   ),
 );
 
-/** The options, and what they want to be compared with: a wrong file is told before minutes have gone. */
+/** The options, and what they want to be compared with: what is wrong with a file is told before minutes have gone. */
 function read(
   args: readonly string[],
 ): { options: BenchOptions; before: Measured | undefined } | undefined {
   const options = readOptions(args);
   if (!options) return undefined;
-  const { compare } = options;
+  const { compare, json, out } = options;
+  for (const folder of [json, out].flatMap((file) => file ?? []).map((file) => path.dirname(file)))
+    if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}`);
   return { options, before: compare === undefined ? undefined : readMeasured(compare) };
 }
 
@@ -92,7 +96,7 @@ async function bench(
     metrics: metrics.size,
   };
   if (options.json !== undefined)
-    await writeFile(options.json, `${JSON.stringify(measured, undefined, 2)}\n`);
+    await writeFormatted(options.json, "json", JSON.stringify(measured));
   await writeReport(options.out, measured);
   show(terminal, measured);
   if (before) showChanges(terminal, before, measured);
@@ -118,7 +122,11 @@ async function writeReport(file: string, measured: Measured): Promise<void> {
   const svg = file.replace(/\.md$/, ".svg");
   const drawn = await chart(measured);
   if (drawn !== undefined) await writeFile(svg, drawn);
-  await writeMarkdown(file, report(measured, drawn === undefined ? undefined : path.basename(svg)));
+  await writeFormatted(
+    file,
+    "md",
+    report(measured, drawn === undefined ? undefined : path.basename(svg)),
+  );
 }
 
 function show(terminal: Terminal, measured: Measured): void {

@@ -1,7 +1,6 @@
 import { openDatabase } from "../localstack/demo/databases.ts";
 import { applySchema, credentialsOf, type Stack } from "../localstack/stack.ts";
 import type { Database } from "../localstack/totesys/shop.ts";
-
 import { FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
 import type {
   IdleFigures,

@@ -49,7 +49,8 @@ export class Service {
     };
     const start = (name: FunctionName): Processes =>
       new Processes(name, bundles.functions[name], bundles.worker, env, (line) => {
-        const error = errorIn(line);
+        // Node's last words, where it is not the function's.
+        const error = errorIn(line) ?? /JavaScript heap out of memory/.exec(line)?.[0];
         if (error !== undefined) this.#lastError.set(name, error);
         log(`${name.padEnd(14)} ${line}`);
       });

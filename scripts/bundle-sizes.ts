@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Metafile } from "esbuild";
 import { bundleFunction, FUNCTIONS } from "./bundle.ts";
-import { writeMarkdown } from "./markdown.ts";
+import { writeFormatted } from "./formatted.ts";
 import { packageStage } from "./package-stage.ts";
 
 /** Packages with less than that in each bundle are added up, in bytes. */
@@ -88,7 +88,7 @@ ${sizeRows(bundles.map(({ metafile }) => bytesByPackage(metafile)))
   .map(row)
   .join("\n")}
 `;
-  await writeMarkdown(path.join(import.meta.dirname, "..", "docs", "bundles.md"), page);
+  await writeFormatted(path.join(import.meta.dirname, "..", "docs", "bundles.md"), "md", page);
 }
 
 if (process.argv[1] === import.meta.filename) await main();

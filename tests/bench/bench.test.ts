@@ -92,6 +92,7 @@ describe("make bench", function () {
     for (const [args, message] of [
       [["--rounds", "x"], '--rounds takes a whole number from 1 to 99, not "x"'],
       [["--compare", out], `${out} cannot be read`],
+      [["--json", "nowhere/a.json"], "there is no folder nowhere"],
     ] as const)
       await expect(bench(...args)).to.be.rejected.then(
         (error: { code: number; stderr: string }) => {
