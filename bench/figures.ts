@@ -95,6 +95,8 @@ export interface Machine {
   readonly platform: string;
   readonly node: string;
   readonly postgres: string;
+  /** Processes that wanted a core in the minute before: what others did there. 0 on Windows. */
+  readonly load: number;
 }
 
 /** The middle one, or the mean of both in the middle. Throws RangeError for none. */

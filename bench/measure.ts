@@ -1,4 +1,4 @@
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { execFileSync } from "node:child_process";
 import path from "node:path";
 import type { Stack } from "../localstack/stack.ts";
@@ -33,12 +33,10 @@ export interface Measurement {
   readonly stack: Stack;
   readonly pipeline: BenchPipeline;
   readonly service: Service;
-  /** The table that rows are counted in: of the source, and of the star. */
-  readonly tables?: readonly [driving: string, star: string];
   /** Rows that the scenario is about. */
   readonly rows: number;
   /** The pipe of this round; undefined where the scenario is not held against it. */
-  readonly pipe?: PipeFigures | undefined;
+  readonly pipe: PipeFigures | undefined;
   /** Does it, and gives how long it took in milliseconds. */
   readonly work: () => Promise<number>;
 }
@@ -48,7 +46,6 @@ export async function measure({
   stack,
   pipeline,
   service,
-  tables: [driving, star] = ["sales_order", "fact_sales_order"],
   rows,
   pipe,
   work,
@@ -68,10 +65,10 @@ export async function measure({
   const ingested = await writtenSince(pipeline.lake, INGESTION_BUCKET, before);
   const processed = await writtenSince(pipeline.lake, PROCESSED_BUCKET, before);
   const rowsOf: Record<FunctionName, number> = {
-    ingestion: ingested.rows[driving] ?? 0,
-    transformation: processed.rows[star] ?? 0,
+    ingestion: ingested.rows["sales_order"] ?? 0,
+    transformation: processed.rows["fact_sales_order"] ?? 0,
     // The warehouse has all batches: run() waited for them.
-    loading: processed.rows[star] ?? 0,
+    loading: processed.rows["fact_sales_order"] ?? 0,
   };
   const stages = Object.fromEntries(
     FUNCTIONS.map((name) => [
@@ -117,6 +114,7 @@ export async function machineOf(db: Database): Promise<Machine> {
     platform: `${process.platform} ${process.arch}`,
     node: process.versions.node,
     postgres: version,
+    load: loadavg()[0] ?? 0,
   };
 }
 

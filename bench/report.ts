@@ -17,7 +17,8 @@ export function report(measured: Measured, chart: string | undefined): string {
 writes this page. Machines differ, so times are held against each other; absolute figures say what this machine did.
 
 Measured on ${date}, commit \`${commit}\`: ${rows.toLocaleString("en-GB")} sales orders; ${machine.cores} cores (${machine.cpu}), ${megabytes(machine.memoryBytes)} of
-memory, ${machine.platform}, Node ${machine.node}, PostgreSQL ${machine.postgres}.
+memory, ${machine.platform}, Node ${machine.node}, PostgreSQL ${machine.postgres}. When it began, ${machine.load.toFixed(1)} other processes on average wanted a
+core${machine.load > machine.cores / 4 ? ": the machine was **not quiet**, and ratios spread" : ""}.
 
 ## Budget against measured
 

@@ -59,6 +59,20 @@ export async function measureAll(
   return { pipes: bench.pipes, scenarios: bench.scenarios, idle: bench.idleFigures };
 }
 
+/** What is measured with processes that are started for it. */
+interface ColdRun {
+  readonly name: ScenarioName;
+  readonly round: number;
+  readonly pipeline: BenchPipeline;
+  readonly pipe: PipeFigures;
+  /** Ingestion's; the schedule's unless said otherwise. */
+  readonly event?: object;
+  /** All orders unless said otherwise. */
+  readonly rows?: number;
+  /** As they are deployed unless said otherwise. */
+  readonly functions?: Pick<Bundles, "worker" | "functions">;
+}
+
 class Bench {
   readonly pipes: PipeFigures[] = [];
   idleFigures: Measured["idle"] = null;
@@ -84,15 +98,16 @@ class Bench {
     for (let round = 1; ; round++) {
       const pipeline = await openPipeline(stack, "totesys");
       const pipe = await this.#pipe(round, pipeline);
-      await this.#cold("backfill", pipeline, {}, round, pipe, () => this.#check(pipeline));
-      if (wants("resync"))
-        await this.#cold("resync", pipeline, { resync: true }, round, pipe, async () => {
-          const versions = await this.#check(pipeline);
-          if (versions !== options.rows)
-            throw new WarehouseIsWrong(
-              `reading ${options.rows} unchanged orders again left ${versions} versions of them`,
-            );
-        });
+      await this.#cold({ name: "backfill", round, pipeline, pipe });
+      await this.#check(pipeline);
+      if (wants("resync")) {
+        await this.#cold({ name: "resync", round, pipeline, pipe, event: { resync: true } });
+        const versions = await this.#check(pipeline);
+        if (versions !== options.rows)
+          throw new WarehouseIsWrong(
+            `reading ${options.rows} unchanged orders again left ${versions} versions of them`,
+          );
+      }
       if (round === rounds) return pipeline;
       await pipeline.drop();
     }
@@ -167,7 +182,8 @@ class Bench {
         "update sales_order set units_sold = units_sold + 1 where sales_order_id % 100 = $1",
         [round % 100],
       );
-      await this.#cold("silent", pipeline, {}, round, pipe, () => this.#check(pipeline), rowCount);
+      await this.#cold({ name: "silent", round, pipeline, pipe, rows: rowCount });
+      await this.#check(pipeline);
     }
   }
 
@@ -179,16 +195,8 @@ class Bench {
     await this.#check(pipeline, true);
     const pipe = await this.#pipe(1, pipeline);
     await source.none("update design set file_name = 'new-' || file_name");
-    await this.#cold(
-      "lookup",
-      pipeline,
-      {},
-      1,
-      pipe,
-      () => this.#check(pipeline, true),
-      this.#setting.options.rows,
-      functions,
-    );
+    await this.#cold({ name: "lookup", round: 1, pipeline, pipe, functions });
+    await this.#check(pipeline, true);
   }
 
   /** A backfill by processes that have done one before. */
@@ -206,7 +214,7 @@ class Bench {
         await pipeline.startOver("totesys_warm");
         const pipe = await this.#pipe(round, pipeline, "totesys_warm", rows);
         await this.#setting.working(`warm, round ${round}`, () =>
-          this.#measure("warm", pipeline, service, rows, pipe, () => timed(service, {})),
+          this.#measure("warm", pipeline, service, rows, pipe, () => timed(service)),
         );
       });
       await checkWarehouse(shop, pipeline.warehouse);
@@ -252,23 +260,16 @@ class Bench {
     return piped;
   }
 
-  /** With processes that are started for it; their start counts. */
-  async #cold(
-    name: ScenarioName,
-    pipeline: BenchPipeline,
-    event: object,
-    round: number,
-    pipe: PipeFigures,
-    check: () => Promise<unknown>,
-    rows = this.#setting.options.rows,
-    functions: Pick<Bundles, "worker" | "functions"> = this.#setting.bundles,
-  ): Promise<void> {
-    await this.#setting.working(`${name}, round ${round}`, () =>
-      this.#with(pipeline, functions, (service) =>
-        this.#measure(name, pipeline, service, rows, pipe, () => timed(service, event)),
+  /** The start of the processes counts. */
+  async #cold({ name, round, pipeline, pipe, event, rows, functions }: ColdRun): Promise<void> {
+    const { bundles, options, working } = this.#setting;
+    await working(`${name}, round ${round}`, () =>
+      this.#with(pipeline, functions ?? bundles, (service) =>
+        this.#measure(name, pipeline, service, rows ?? options.rows, pipe, () =>
+          timed(service, event),
+        ),
       ),
     );
-    await check();
   }
 
   /** With processes that have been invoked before. */
@@ -310,7 +311,8 @@ class Bench {
   }
 }
 
-async function timed(service: Service, event: object): Promise<number> {
+/** How long a run of all three takes, in milliseconds. */
+async function timed(service: Service, event?: object): Promise<number> {
   const began = performance.now();
   return (await service.run(event)) - began;
 }

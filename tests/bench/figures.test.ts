@@ -132,7 +132,11 @@ describe("the figures", () => {
     expect(page).to.contain("1 of 8 budgets is not kept.");
     expect(page).to.contain("| backfill, 1,000 orders ÷ pipe | ≤ 2.5× | 2.00× | kept |");
     expect(page).to.contain("](performance.svg)");
-    expect(page).to.contain("## How it is measured");
+    expect(page).to.contain("## How it is measured").and.not.contain("not quiet");
+    const { machine } = measured();
+    expect(report(measured({ machine: { ...machine, load: 3 } }), undefined)).to.contain(
+      "the machine was **not quiet**",
+    );
   });
 
   it("are drawn, and the title says what was found", async () => {

@@ -49,6 +49,7 @@ export const measured = (more: Partial<Measured> = {}): Measured => ({
     platform: "linux x64",
     node: "20.19.0",
     postgres: "18.4",
+    load: 0.1,
   },
   rows: 1000,
   pipes: [{ rows: 1000, wallMs: 1000, cpuSeconds: 0.1, bytes: 100_000 }],
