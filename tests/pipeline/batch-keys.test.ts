@@ -96,7 +96,12 @@ describe("runs are cut", () => {
     ["bigint beyond 2⁵³", "bigint", "9007199254740990 + i", { id: key(bigint) }],
     ["negative integer", "int", "(i - 10) * 3", { id: key(integer) }],
     ["enum", "mood", "(enum_range(null::mood))[i]", { id: key(text) }],
-    ["extension's type", "citext", "chr(case i % 2 when 0 then 64 else 96 end + i)::citext", { id: key(text) }],
+    [
+      "extension's type",
+      "citext",
+      "chr(case i % 2 when 0 then 64 else 96 end + i)::citext",
+      { id: key(text) },
+    ],
     ["padded text", "character(5)", "i::text", { id: key(text) }],
   ];
   for (const [what, type, value, columns] of kinds)
