@@ -160,6 +160,8 @@ function checkStage(stage, known, given, env) {
     ...output,
     // A stack that is rolled back at its first deploy leaves nothing; one that is removed leaves its lake.
     deletionPolicy: output.deletionPolicy === "Retain" ? "RetainExceptOnCreate" : "Delete",
+    // Stack traces name our files and lines. An emulator has options of its own.
+    nodeOptions: stage === "local" ? null : "--enable-source-maps",
     vpc: subnetIds === null ? null : { subnetIds, securityGroupIds },
     // Where there is none, the conditions leave it out, and the template still wants something that looks like it.
     orPlaceholder: {

@@ -52,6 +52,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
           "INGESTION_BUCKET",
           "PROCESSED_BUCKET",
           "POWERTOOLS_LOG_LEVEL",
+          ...(stage === "local" ? [] : ["NODE_OPTIONS"]),
           "POWERTOOLS_METRICS_NAMESPACE",
           ...expected[id]!,
         ]);
