@@ -4,6 +4,7 @@ import { fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, HINTS } from "../lake/keys.ts";
 import { writeFile } from "../lake/lines-file.ts";
 import {
+  checkPredecessor,
   commitManifest,
   getLastUpload,
   sha256,
@@ -155,6 +156,8 @@ class Run {
     const begins = this.#batches === 0 && !plan.goesOn;
     if (begins && (tables.length === 0 || isNothingNew(manifest, this.#last?.manifest)))
       return false;
+    if (this.#batches === 0 && this.#last)
+      await checkPredecessor(this.#bucket, this.#last.manifest);
     await Promise.all(made.map(({ object, body }) => writeFile(this.#bucket, object.key, body)));
     const committed = await commitManifest(this.#bucket, manifest);
     this.#outcome = committed ? "committed" : "lost the race";

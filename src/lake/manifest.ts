@@ -141,18 +141,37 @@ export const readProcessedManifest = (
  * @throws ManifestError where the manifest, or the one before it, is missing or not what was committed
  */
 export async function readChained(bucket: string, batch: number): Promise<Read<IngestionManifest>> {
-  const [found, before] = await Promise.all([
-    readIngestionManifest(bucket, batch),
-    batch > 1 ? readIngestionManifest(bucket, batch - 1) : undefined,
-  ]);
+  const before = readBefore(bucket, batch);
+  const [found] = await Promise.all([readIngestionManifest(bucket, batch), before.catch(() => 0)]);
   if (!found)
     throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is not there; ${RESTORE}`);
-  if (batch > 1 && !before)
+  checkChain(bucket, batch, found.manifest.previous_sha256, (await before)?.sha256 ?? null);
+  return found;
+}
+
+/**
+ * Holds an ingestion manifest against its predecessor: a gap or an edit shows.
+ * @throws ManifestError where the one before it is missing or not what was committed
+ */
+export async function checkPredecessor(
+  bucket: string,
+  { batch, previous_sha256 }: IngestionManifest,
+): Promise<void> {
+  const before = await readBefore(bucket, batch);
+  checkChain(bucket, batch, previous_sha256, before?.sha256 ?? null);
+}
+
+async function readBefore(
+  bucket: string,
+  batch: number,
+): Promise<Read<IngestionManifest> | undefined> {
+  if (batch === 1) return undefined;
+  const before = await readIngestionManifest(bucket, batch - 1);
+  if (!before)
     throw new ManifestError(
       `the chain of manifests is broken: s3://${bucket}/${manifestKey(batch - 1)} is gone; ${RESTORE}`,
     );
-  checkChain(bucket, batch, found.manifest.previous_sha256, before?.sha256 ?? null);
-  return found;
+  return before;
 }
 
 /** @throws ManifestError unless `previous` is the hash that the batch before has */
@@ -208,19 +227,27 @@ export async function readNewest<M>(
   return found.manifest;
 }
 
+/** The newest batch that this process has seen, by bucket: as good a hint as the one in the bucket, and costs no request. */
+const seen = new Map<string, number>();
+
 /**
  * Finds the newest batch of the ingestion bucket. The cost does not grow with the batches: the listing begins where
- * the hint says. A hint that is missing, stale or wrong costs a longer listing, and nothing else.
+ * a hint says. One that is missing, stale or wrong costs a longer listing, and nothing else.
  *
  * @returns the newest manifest, or undefined where there is none yet
- * @throws ManifestError where it cannot be read, or is not the successor of the one before it
+ * @throws ManifestError where it cannot be read
  */
 export async function getLastUpload(bucket: string): Promise<Read<IngestionManifest> | undefined> {
-  const hint = await readHint(bucket, HINTS.newest);
+  const hint = seen.get(bucket) ?? (await readHint(bucket, HINTS.newest));
   let batches = hint > 0 ? await listBatches(bucket, hint - 1) : [];
   if (batches[0] !== hint) batches = await listBatches(bucket, 0);
   const newest = batches.at(-1);
-  return newest === undefined ? undefined : readChained(bucket, newest);
+  if (newest === undefined) return undefined;
+  seen.set(bucket, newest);
+  const found = await readIngestionManifest(bucket, newest);
+  if (!found)
+    throw new ManifestError(`s3://${bucket}/${manifestKey(newest)} is not there; ${RESTORE}`);
+  return found;
 }
 
 /** @returns the batch that a hint names, 0 where it names none */
