@@ -1,6 +1,5 @@
 /** Columns of many rows, as the machine likes them: what the stages hold between formatter, file and warehouse. */
 import type { Column } from "./columns.ts";
-import type { Stored } from "./values.ts";
 
 /** The most digits of a decimal whose unscaled value a float holds exactly. */
 export const FLOAT_DIGITS = 15;

@@ -59,14 +59,14 @@ export async function prepareLoads(db: Db): Promise<void> {
  * somebody else prepared is used as it is.
  *
  * @param tables in the order of their references
- * @returns what was done, in words
+ * @returns what was done, in words, and the type that each column was found with, a domain's the one beneath it
  * @throws WarehouseError naming every table and column that differs otherwise
  */
 export async function prepareTables(
   db: Db,
   schema: string,
   tables: readonly Table[],
-): Promise<string[]> {
+): Promise<{ done: string[]; typeOf: FoundType }> {
   const catalogue = await readCatalogue(
     db,
     tables.map((table) => ({ schema, name: table.name })),
@@ -104,8 +104,17 @@ export async function prepareTables(
       );
     }
   }
-  return done;
+  const types = new Map(
+    [...catalogue].map(([table, { columns }]) => [
+      table,
+      new Map(columns.map((column) => [column.name, column.base])),
+    ]),
+  );
+  return { done, typeOf: (table, column) => types.get(table.name)?.get(column) };
 }
+
+/** The internal name of a column's type in the warehouse; undefined where it was just made as declared. */
+export type FoundType = (table: Table, column: string) => string | undefined;
 
 function foreignKey(
   schema: string,
@@ -165,10 +174,16 @@ async function addColumn(
 /**
  * Gives a dimension an inferred member for each key that `keys` yields and it does not have: the key, and
  * placeholders, until the real row arrives.
- * @param keys a query of one column, `key`
+ * @param keys a query of one column, `key`, with its parameters
  * @returns how many were made
  */
-export function inferMembers(db: Db, schema: string, table: Table, keys: string): Promise<number> {
+export function inferMembers(
+  db: Db,
+  schema: string,
+  table: Table,
+  keys: string,
+  parameters: readonly unknown[] = [],
+): Promise<number> {
   const [key] = keyOf(table);
   const columns = getColumnNames(table);
   const values = columns.map((column) =>
@@ -180,7 +195,7 @@ export function inferMembers(db: Db, schema: string, table: Table, keys: string)
      select ${values.join(", ")} from (${keys}) k
       where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key)
          on conflict (${name(key!)}) do nothing`,
-    [],
+    parameters,
     (result) => result.rowCount,
   );
 }

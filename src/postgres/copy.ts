@@ -23,9 +23,9 @@ export async function* copyOut(connection: Connection, sql: string): AsyncGenera
 export async function copyIn(
   connection: Connection,
   sql: string,
-  text: Iterable<string>,
+  blocks: Iterable<Buffer>,
 ): Promise<number> {
   const copy = session(connection).query(from(sql));
-  await pipeline(Readable.from(text), copy);
+  await pipeline(Readable.from(blocks), copy);
   return copy.rowCount;
 }
