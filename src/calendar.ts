@@ -13,6 +13,8 @@ const MONTH_DAYS = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 export const FIRST_DAY = -719_162;
 /** 9999-12-31, in days since 1970-01-01. */
 export const LAST_DAY = 2_932_896;
+/** µs of a day: no time of day is as late. */
+export const DAY_MICROS = 86_400_000_000;
 /** 0001-01-01 00:00:00, in µs since 1970. */
 export const FIRST_MICROS = BigInt(FIRST_DAY) * 86_400_000_000n;
 
@@ -22,12 +24,10 @@ export function dayNumber(text: string): number | undefined {
   return Number.isNaN(days) ? undefined : days;
 }
 
-/** `HH:MM:SS[.f]`, f up to six digits, as `HH:MM:SS.ffffff`; undefined for any other text. */
-export function timeOfDay(text: string): string | undefined {
-  const parts = secondsAt(text, 0) + microsAt(text, 8, text.length);
-  if (Number.isNaN(parts)) return undefined;
-  if (text.length === 15) return text;
-  return text.length === 8 ? `${text}.000000` : text.padEnd(15, "0");
+/** µs since midnight of `HH:MM:SS[.f]`, f up to six digits; undefined for any other text. */
+export function timeOfDay(text: string): number | undefined {
+  const micros = secondsAt(text, 0) * 1_000_000 + microsAt(text, 8, text.length);
+  return Number.isNaN(micros) ? undefined : micros;
 }
 
 /** µs since 1970 of `YYYY-MM-DD[T ]HH:MM:SS[.f]` on its own wall clock; undefined for any other text. */
@@ -73,6 +73,19 @@ export function dateText(days: number): string {
   return `${pad(year, 4)}-${pad(month, 2)}-${pad(day, 2)}`;
 }
 
+/** `HH:MM:SS.ffffff` of µs since midnight. Throws RangeError for what is no time of day. */
+export function timeText(micros: number): string {
+  if (!(Number.isInteger(micros) && micros >= 0 && micros < DAY_MICROS)) {
+    throw new RangeError(`${micros} µs after midnight are no time of day`);
+  }
+  const seconds = Math.floor(micros / 1_000_000);
+  return `${clockText(seconds)}.${pad(micros - seconds * 1_000_000, 6)}`;
+}
+
+/** `HH:MM:SS` of seconds since midnight. */
+const clockText = (seconds: number): string =>
+  `${pad(Math.floor(seconds / 3600), 2)}:${pad(Math.floor(seconds / 60) % 60, 2)}:${pad(seconds % 60, 2)}`;
+
 /** `YYYY-MM-DD HH:MM:SS.ffffff` of µs since 1970. Throws RangeError outside the years 0001 to 9999. */
 export function timestampText(stored: bigint): string {
   let seconds = stored / 1_000_000n;
@@ -83,8 +96,7 @@ export function timestampText(stored: bigint): string {
   }
   const days = Math.floor(Number(seconds) / DAY_SECONDS);
   const rest = Number(seconds) - days * DAY_SECONDS;
-  const clock = `${pad(Math.floor(rest / 3600), 2)}:${pad(Math.floor(rest / 60) % 60, 2)}:${pad(rest % 60, 2)}`;
-  return `${dateText(days)} ${clock}.${pad(micros, 6)}`;
+  return `${dateText(days)} ${clockText(rest)}.${pad(micros, 6)}`;
 }
 
 // ---- the parts of a text: each gives NaN for what is not there

@@ -7,16 +7,19 @@ import {
   momentMicros,
   timeOfDay,
   timestampText,
+  timeText,
   wallClockMicros,
 } from "./calendar.ts";
 import type { Column } from "./columns.ts";
+import { FLOAT_DIGITS, layoutOf } from "./vectors.ts";
 
 /**
- * A value as it is held between the formatter and the warehouse. By column type:
+ * A value as it is held between the formatter and the warehouse: what a Vector (`src/vectors.ts`) holds of one
+ * row. By column type:
  * integer: number; bigint: bigint; boolean: boolean; text: string; date: number, days since 1970-01-01
- * (proleptic Gregorian); time: string, always `HH:MM:SS.ffffff`; timestamp: bigint, µs since 1970 on the
- * written wall clock; timestamptz: bigint, µs since 1970 UTC; decimal: bigint, the unscaled value
- * (`12.30` at scale 2 is 1230n). null in a nullable column.
+ * (proleptic Gregorian); time: number, µs since midnight; timestamp: bigint, µs since 1970 on the written wall
+ * clock; timestamptz: bigint, µs since 1970 UTC; decimal: the unscaled value (`12.30` at scale 2 is 1230), a
+ * number of up to 15 digits, a bigint where the column has more. null in a nullable column.
  */
 export type Stored = number | bigint | boolean | string | null;
 
@@ -84,7 +87,12 @@ export function toText(column: Column, stored: Stored): string {
       if (typeof stored === "bigint") return `${timestampText(stored)}+00`;
       break;
     case "decimal":
-      if (typeof stored === "bigint") return decimalText(stored, column.scale ?? 0);
+      if (layoutOf(column) === "bigint" ? typeof stored === "bigint" : Number.isInteger(stored)) {
+        return decimalText(String(stored), column.scale ?? 0);
+      }
+      break;
+    case "time":
+      if (typeof stored === "number") return timeText(stored);
       break;
     case "integer":
       if (typeof stored === "number") return String(stored);
@@ -96,7 +104,6 @@ export function toText(column: Column, stored: Stored): string {
       if (typeof stored === "boolean") return stored ? "t" : "f";
       break;
     case "text":
-    case "time":
       if (typeof stored === "string") return stored;
   }
   throw new TypeError(`${show(stored)} is not how a ${column.type} is stored`);
@@ -132,21 +139,21 @@ export function copyRows(
  * What an inferred member (a dimension row made up because a fact refers to it) has in `column`: `unknown`
  * in text, nullable or not; null where it may be; else zero, false, midnight or 0001-01-01.
  */
-export function placeholder(column: Pick<Column, "type" | "nullable">): Stored {
+export function placeholder(column: Pick<Column, "type" | "nullable" | "precision">): Stored {
   if (column.type === "text") return "unknown";
   if (column.nullable) return null;
   switch (column.type) {
     case "integer":
+    case "time":
       return 0;
     case "bigint":
-    case "decimal":
       return 0n;
+    case "decimal":
+      return layoutOf(column) === "bigint" ? 0n : 0;
     case "boolean":
       return false;
     case "date":
       return FIRST_DAY;
-    case "time":
-      return "00:00:00.000000";
     case "timestamp":
     case "timestamptz":
       return FIRST_MICROS;
@@ -203,7 +210,7 @@ function storeDate(value: unknown): number {
   return days ?? refuse(value, "a date (YYYY-MM-DD)");
 }
 
-function storeTime(value: unknown): string {
+function storeTime(value: unknown): number {
   const time = typeof value === "string" ? timeOfDay(value) : undefined;
   return time ?? refuse(value, "a time of day (HH:MM:SS[.ffffff])");
 }
@@ -218,18 +225,23 @@ function storeTimestamptz(value: unknown): bigint {
   return micros ?? refuse(value, "a timestamp with a zone (YYYY-MM-DDTHH:MM:SS[.ffffff]±HH:MM)");
 }
 
-function storeDecimal(column: Column, value: unknown): bigint {
+function storeDecimal(column: Column, value: unknown): number | bigint {
   const { precision, scale } = column;
-  const limit = precision === undefined ? undefined : POWERS[precision];
-  if (limit === undefined || precision === undefined || scale === undefined) {
+  if (precision === undefined || scale === undefined || POWERS[precision] === undefined) {
     throw new TypeError("a decimal column declares a precision of 1 to 38 and a scale");
   }
   const unscaled = typeof value === "string" ? unscaledOf(value, precision, scale) : undefined;
-  return unscaled ?? refuse(value, `a decimal(${precision},${scale}), as a string of digits`);
+  if (unscaled === undefined) {
+    return refuse(value, `a decimal(${precision},${scale}), as a string of digits`);
+  }
+  return precision > FLOAT_DIGITS ? BigInt(unscaled) : unscaled;
 }
 
-/** `12.30` at scale 2 → 1230n; undefined for what is no decimal or does not fit exactly. */
-function unscaledOf(value: string, precision: number, scale: number): bigint | undefined {
+/**
+ * `12.30` at scale 2 → 1230, a bigint where it has more than 15 digits; undefined for what is no decimal or does
+ * not fit exactly.
+ */
+function unscaledOf(value: string, precision: number, scale: number): number | bigint | undefined {
   const start = value.charCodeAt(0) === 45 ? 1 : 0;
   const point = value.indexOf(".");
   const wholeEnd = point < 0 ? value.length : point;
@@ -247,14 +259,15 @@ function unscaledOf(value: string, precision: number, scale: number): bigint | u
       continue;
     }
     if (significant > 0 || digit !== 0) significant++;
-    if (significant <= 15) small = small * 10 + digit;
+    if (significant <= FLOAT_DIGITS) small = small * 10 + digit;
   }
   const missing = scale - Math.min(decimals, scale);
   if (significant > 0 && significant + missing > precision) return undefined;
-  if (significant + missing <= 15) {
-    // `0 -` rather than a sign change: BigInt(-0) is fine, but a negative zero should not even arise.
-    const scaled = small * 10 ** missing;
-    return BigInt(start === 1 ? 0 - scaled : scaled);
+  if (significant + missing <= FLOAT_DIGITS) {
+    let scaled = small;
+    for (let i = 0; i < missing; i++) scaled *= 10;
+    // `0 -` rather than a sign change: there is no negative zero.
+    return start === 1 ? 0 - scaled : scaled;
   }
   const digits =
     point < 0
@@ -266,9 +279,9 @@ function unscaledOf(value: string, precision: number, scale: number): bigint | u
 
 // ---- writing
 
-function decimalText(unscaled: bigint, scale: number): string {
-  const digits = String(unscaled < 0n ? -unscaled : unscaled).padStart(scale + 1, "0");
-  const sign = unscaled < 0n ? "-" : "";
+function decimalText(unscaled: string, scale: number): string {
+  const sign = unscaled.startsWith("-") ? "-" : "";
+  const digits = unscaled.slice(sign.length).padStart(scale + 1, "0");
   if (scale === 0) return sign + digits;
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
 }

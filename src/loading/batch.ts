@@ -9,9 +9,7 @@ import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Table } from "../table.ts";
-import type { Stored } from "../values.ts";
 import type { Vector } from "../vectors.ts";
-import { vectorOf } from "./adapt.ts";
 
 /** How many bytes of a batch's objects are kept: bigger ones are fetched when they are read, each time. */
 const KEPT_BYTES = 32 << 20;
@@ -51,18 +49,16 @@ export class BatchFiles {
     const where = `s3://${this.bucket}/${object.key}`;
     const bytes = await (this.#keep(object) ?? getContentFromFile(this.bucket, object));
     const wanted = fileColumns(table.columns).filter((column) => columns.includes(column.name));
-    let data: Stored[][];
+    let vectors: Vector[];
     try {
-      data = await codec.read(bytes, wanted);
+      vectors = await codec.read(bytes, wanted);
     } catch (cause) {
       throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
     }
-    const found = data[0]?.length ?? object.rows;
+    const found = vectors[0]?.values.length ?? object.rows;
     if (found !== object.rows)
       throw new ParquetError(`${where}: expected ${object.rows} rows, found ${found}`);
-    return new Map(
-      wanted.map((column, at) => [column.name, vectorOf(table.columns[column.name]!, data[at]!)]),
-    );
+    return new Map(wanted.map(({ name }, at) => [name, vectors[at]!]));
   }
 
   /** An object's bytes, now or soon; undefined where there is no room for them. */

@@ -135,9 +135,9 @@ function blockOf(
 function putWhole(values: Float64Array): Field["put"] {
   return (block, at, row) => {
     const value = values[row]!;
-    const high = Math.floor(value / 2 ** 32);
-    block.setInt32(at, high);
-    block.setUint32(at + 4, value - high * 2 ** 32);
+    block.setInt32(at, Math.floor(value / 2 ** 32));
+    // Takes what is left below 2³².
+    block.setUint32(at + 4, value);
   };
 }
 

@@ -2,9 +2,8 @@ import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
-import type { Stored } from "../values.ts";
+import { toText, type Stored } from "../values.ts";
 import type { Vector } from "../vectors.ts";
-import { textOf } from "./adapt.ts";
 import { copyBlocks, fieldOf } from "./binary.ts";
 import { holdReferenced, inferReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
@@ -161,7 +160,7 @@ function keyRange(table: Table, rows: Rows): KeyRange | undefined {
     if (value < lowest) lowest = value;
     else if (value > highest) highest = value;
   const sql = (value: Stored): string =>
-    `${literal(textOf(declared, value))}::${sqlType(declared)}`;
+    `${literal(toText(declared, value))}::${sqlType(declared)}`;
   return { column: name(column), lowest: sql(lowest), highest: sql(highest) };
 }
 

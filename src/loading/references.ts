@@ -3,18 +3,18 @@ import type { Column } from "../columns.ts";
 import type { Db } from "../postgres/connection.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import { keyOf, referencesOf, type Table } from "../table.ts";
-import type { Stored } from "../values.ts";
-import type { Vector } from "../vectors.ts";
-import { textOf } from "./adapt.ts";
+import { toText, type Stored } from "../values.ts";
+import { storedAt, type Vector } from "../vectors.ts";
 import { inferMembers, sqlType, WarehouseError } from "./warehouse.ts";
 
 /** The values of a column, each once; null refers to nothing and is none of them. */
-export function distinctOf(vector: Vector): Set<number | bigint | string> {
-  if (vector.distinct !== undefined) return new Set<number | bigint | string>(vector.distinct);
-  const { values, nulls } = vector;
-  if (nulls === undefined) return new Set<number | bigint | string>(values);
-  const found = new Set<number | bigint | string>();
-  for (let row = 0; row < values.length; row++) if (nulls[row] === 0) found.add(values[row]!);
+export function distinctOf(vector: Vector): Set<Stored> {
+  if (vector.distinct !== undefined) return new Set<Stored>(vector.distinct);
+  const { layout, values, nulls } = vector;
+  if (nulls === undefined && layout !== "boolean") return new Set<Stored>(values);
+  const found = new Set<Stored>();
+  for (let row = 0; row < values.length; row++) found.add(storedAt(vector, row));
+  found.delete(null);
   return found;
 }
 
@@ -41,8 +41,7 @@ export function referencedKeys(
     const declared = table.columns[column]!;
     const of = texts.get(target) ?? { column: declared, keys: new Set() };
     texts.set(target, of);
-    for (const value of distinctOf(vectors.get(column)!))
-      of.keys.add(textOf(declared, value as Stored));
+    for (const value of distinctOf(vectors.get(column)!)) of.keys.add(toText(declared, value));
   }
   return [...texts].map(([target, { column, keys }]) => ({
     dimension: byName.get(target)!,

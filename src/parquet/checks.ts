@@ -1,20 +1,30 @@
 /** What both codecs refuse to write or to read. */
-import type { Stored } from "../values.ts";
+import { DAY_MICROS } from "../calendar.ts";
+import { layoutOf, type Vector } from "../vectors.ts";
 import { ParquetError } from "./error.ts";
 import { type FileColumn, typeName } from "./schema.ts";
 
-/** How many rows `data` has. Throws ParquetError unless it has as many of them for each of `columns`. */
-export function rowCount(
-  columns: readonly FileColumn[],
-  data: readonly ArrayLike<Stored>[],
-): number {
-  const rows = data[0]?.length ?? 0;
-  if (columns.length === 0 || columns.length !== data.length) {
-    throw new ParquetError(`${data.length} columns of values for ${columns.length} columns`);
+/**
+ * How many rows `vectors` have. Throws ParquetError unless there is one for each of `columns`, laid out as its type
+ * is, and all are of the same length.
+ */
+export function rowCount(columns: readonly FileColumn[], vectors: readonly Vector[]): number {
+  const rows = vectors[0]?.values.length ?? 0;
+  if (columns.length === 0 || columns.length !== vectors.length) {
+    throw new ParquetError(`${vectors.length} columns of values for ${columns.length} columns`);
   }
   columns.forEach((column, c) => {
-    if (data[c]?.length !== rows) {
-      throw new ParquetError(`${data[c]?.length} values, the first column has ${rows}`, {
+    const vector = vectors[c];
+    if (vector === undefined || vector.layout !== layoutOf(column)) {
+      throw new ParquetError(
+        `${vector?.layout ?? "nothing"} is not how a ${typeName(column)} is laid out`,
+        { column: column.name },
+      );
+    }
+    const lengths = [vector.values.length, vector.nulls?.length ?? rows];
+    const wrong = lengths.find((length) => length !== rows);
+    if (wrong !== undefined) {
+      throw new ParquetError(`${wrong} values, the first column has ${rows}`, {
         column: column.name,
       });
     }
@@ -29,6 +39,16 @@ export function misfit(column: FileColumn, value: unknown, row: number): Parquet
     `row ${row}: ${typeof value} ${shown} is not how a ${typeName(column)} is stored`,
     { column: column.name },
   );
+}
+
+/** The numbers that a column laid out as floats can hold: from `first` up to, without, `end`. */
+export function floatRange(column: Pick<FileColumn, "type" | "precision">): {
+  first: number;
+  end: number;
+} {
+  if (column.type === "time") return { first: 0, end: DAY_MICROS };
+  const end = Number(`1e${column.precision}`);
+  return { first: 1 - end, end };
 }
 
 /** The bigints that a bigint, timestamp or decimal column can hold: from `first` up to, without, `end`. */

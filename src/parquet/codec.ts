@@ -1,21 +1,18 @@
-import type { Stored } from "../values.ts";
+import type { Vector } from "../vectors.ts";
 import { hyparquet } from "./hyparquet.ts";
 import { parquets } from "./parquets.ts";
 import type { FileColumn } from "./schema.ts";
 
 export { ParquetError } from "./error.ts";
 
-/**
- * Writes and reads Parquet files, a column at a time: `data[c][r]` is row r of `columns[c]`, as
- * `src/values.ts` stores it.
- */
+/** Writes and reads Parquet files, a column at a time: `vectors[c]` is what `columns[c]` holds. */
 export interface ParquetCodec {
   readonly name: string;
   /**
-   * A whole file. Typed arrays (Int32Array, BigInt64Array) are welcome in `data`. Throws ParquetError for
-   * a value that its column cannot hold and for columns of different lengths.
+   * A whole file. Throws ParquetError for a value that its column cannot hold, for a vector of another layout
+   * than its column's, and for columns of different lengths.
    */
-  write(columns: readonly FileColumn[], data: readonly ArrayLike<Stored>[]): Promise<Buffer>;
+  write(columns: readonly FileColumn[], vectors: readonly Vector[]): Promise<Buffer>;
   /**
    * The columns asked for, found by name, in the order asked for; others in the file are left alone. A
    * column that the file does not have (it was declared later) is null in every row, or the placeholder
@@ -23,7 +20,7 @@ export interface ParquetCodec {
    * and a damaged file.
    * Not every flipped bit shows: verify the file's hash first.
    */
-  read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stored[][]>;
+  read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vector[]>;
 }
 
 const CODECS: ReadonlyMap<string, ParquetCodec> = new Map(

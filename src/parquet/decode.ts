@@ -1,5 +1,5 @@
 /**
- * A column's pages as stored values. hyparquet could do this too; it would make Dates of dates and floats of
+ * A column's pages as a vector. hyparquet could do this too; it would make Dates of dates and floats of
  * decimals, lose byte order marks, take a page that is too short for a column that is, and follow a damaged
  * run length into gigabytes. Only its Thrift and its Snappy are used.
  */
@@ -8,52 +8,151 @@ import { crc32, gunzipSync } from "node:zlib";
 import type { ColumnMetaData, PageHeader, SchemaElement } from "hyparquet";
 import { parquetHeader } from "hyparquet/src/column.js";
 import { snappyUncompress } from "hyparquet/src/snappy.js";
-import type { Stored } from "../values.ts";
+import { timeOfDay } from "../calendar.ts";
+import {
+  type Growing,
+  growing,
+  type Layout,
+  layoutOf,
+  type Values,
+  type Vector,
+} from "../vectors.ts";
 import { unpack } from "./bits.ts";
+import { floatRange } from "./checks.ts";
+import { TIME_BYTES } from "./encode.ts";
+import { ParquetError } from "./error.ts";
+import type { FileColumn } from "./schema.ts";
 
-/** What decoding needs to know of a column chunk. */
-export interface ChunkSource {
-  readonly meta: ColumnMetaData;
-  readonly element: SchemaElement;
-  /** Rows of the row group. */
-  readonly rows: number;
+/** Reads one column of a file, a row group after another. */
+export class ColumnDecoder {
+  readonly #column: FileColumn;
+  readonly #element: SchemaElement;
+  readonly #out: Growing;
+  readonly #plain: PlainDecoder;
+  readonly #rows: number;
+  /** Rows read. */
+  #done = 0;
+  /** The row groups' dictionaries; undefined once there are values that came from none. */
+  #dictionaries: Growing[] | undefined = [];
+
+  /** @param rows of all the file's row groups */
+  constructor(column: FileColumn, element: SchemaElement, rows: number) {
+    this.#column = column;
+    this.#element = element;
+    this.#rows = rows;
+    this.#out = growing(column, rows);
+    this.#plain = plainDecoder(column, element);
+  }
+
+  /**
+   * Reads the column's chunk of a row group of `rows`.
+   * Throws Error, saying what is wrong with the chunk, unless it holds exactly its rows; ParquetError for a null
+   * where none may be.
+   */
+  decode(file: Buffer, meta: ColumnMetaData, rows: number): void {
+    const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
+    const end = start + Number(meta.total_compressed_size);
+    if (!(start >= 4 && end <= file.length - 8)) throw new Error("its pages lie outside the file");
+    if (Number(meta.num_values) !== rows) {
+      throw new Error(`${meta.num_values} values in a row group of ${rows} rows`);
+    }
+    let dictionary: Growing | undefined;
+    const last = this.#done + rows;
+    let offset = start;
+    while (this.#done < last) {
+      const page = nextPage(file, offset, end, meta);
+      offset = page.end;
+      const { header, body } = page;
+      if (header.dictionary_page_header !== undefined) {
+        const { num_values } = header.dictionary_page_header;
+        const count = checkedCount(num_values, body.length * 8);
+        dictionary = growing(this.#column, count);
+        this.#plain(body, 0, body.length, count, dictionary, 0);
+        this.#dictionaries?.push(dictionary);
+        continue;
+      }
+      const data = header.data_page_header ?? header.data_page_header_v2;
+      if (data === undefined) continue;
+      const count = checkedCount(data.num_values, last - this.#done);
+      const { levels, present, from } = readLevels(page, count, this.#element);
+      this.#decodeValues(body, from, present, data.encoding, dictionary);
+      if (levels !== undefined) this.#spread(levels, present);
+      this.#done += count;
+    }
+  }
+
+  /** All that was read. */
+  vector(): Vector {
+    const { layout, values, nulls } = this.#out;
+    const distinct = joined(this.#dictionaries ?? []);
+    // Of one layout, which the compiler does not see.
+    return { layout, values, nulls, distinct } as Vector;
+  }
+
+  #decodeValues(
+    body: Buffer,
+    from: number,
+    count: number,
+    encoding: string,
+    dictionary: Growing | undefined,
+  ): void {
+    const at = this.#done;
+    if (encoding === "RLE_DICTIONARY" || encoding === "PLAIN_DICTIONARY") {
+      if (count === 0) return;
+      if (dictionary === undefined) throw new Error("a dictionary is missing");
+      const indexes = new Uint32Array(count);
+      unpack(body, from + 1, body.length, body[from] ?? -1, indexes);
+      lookUp(dictionary, indexes, this.#out, at);
+      return;
+    }
+    if (count > 0) this.#dictionaries = undefined;
+    if (encoding === "PLAIN") {
+      this.#plain(body, from, body.length, count, this.#out, at);
+    } else if (encoding === "RLE" && this.#out.layout === "boolean") {
+      unpack(body, from + 4, body.length, 1, this.#out.values.subarray(at, at + count));
+    } else {
+      throw new Error(`encoding ${encoding} is not read`);
+    }
+  }
+
+  /** Moves a page's values, which lie one after another, to their rows: from the last, so that none is lost. */
+  #spread(levels: Uint8Array, present: number): void {
+    const from = this.#done;
+    if (!this.#column.nullable) {
+      const row = from + levels.indexOf(0);
+      throw new ParquetError(`row ${row} is null`, { column: this.#column.name });
+    }
+    const out = this.#out;
+    out.nulls ??= new Uint8Array(this.#rows);
+    const { nulls } = out;
+    const none = out.layout === "bigint" ? 0n : out.layout === "text" ? "" : 0;
+    const values = out.values as (typeof none)[];
+    if (Array.isArray(values)) while (values.length < from + levels.length) values.push(none);
+    let next = from + present;
+    for (let i = levels.length - 1; i >= 0; i--) {
+      const isNull = levels[i] === 0;
+      values[from + i] = isNull ? none : values[--next]!;
+      if (isNull) nulls[from + i] = 1;
+    }
+  }
 }
 
-/**
- * The values of one column chunk of `file`, a page at a time; null where there is none.
- * Throws Error, saying what is wrong with the chunk, unless it holds exactly its rows.
- */
-export function decodeChunk(file: Buffer, source: ChunkSource): Stored[][] {
-  const { meta, element, rows } = source;
-  const plain = plainDecoder(element);
-  const start = Number(meta.dictionary_page_offset || meta.data_page_offset);
-  const end = start + Number(meta.total_compressed_size);
-  if (!(start >= 4 && end <= file.length - 8)) throw new Error("its pages lie outside the file");
-  if (Number(meta.num_values) !== rows) {
-    throw new Error(`${meta.num_values} values in a row group of ${rows} rows`);
+/** The dictionaries' values; undefined where there are no dictionaries. */
+function joined(dictionaries: readonly Growing[]): Values[Layout] | undefined {
+  const [first, ...more] = dictionaries;
+  if (first === undefined || more.length === 0) return first?.values;
+  if (Array.isArray(first.values)) {
+    return dictionaries.flatMap(({ values }) => values as bigint[]);
   }
-  const pages: Stored[][] = [];
-  let dictionary: Stored[] | undefined;
-  let done = 0;
-  let offset = start;
-  while (done < rows) {
-    const page = nextPage(file, offset, end, meta);
-    offset = page.end;
-    const { header, body } = page;
-    if (header.dictionary_page_header !== undefined) {
-      const count = header.dictionary_page_header.num_values;
-      dictionary = plain(body, 0, body.length, checkedCount(count, body.length * 8));
-      continue;
-    }
-    const data = header.data_page_header ?? header.data_page_header_v2;
-    if (data === undefined) continue;
-    const count = checkedCount(data.num_values, rows - done);
-    const { levels, present, from } = readLevels(page, count, element);
-    const values = decodeValues(body, from, present, data.encoding, plain, dictionary);
-    pages.push(levels === undefined ? values : spread(values, levels));
-    done += count;
+  const parts = dictionaries.map(({ values }) => values as Int32Array);
+  const Kind = first.values.constructor as Int32ArrayConstructor;
+  const all = new Kind(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
   }
-  return pages;
+  return all;
 }
 
 // ---- pages
@@ -147,73 +246,52 @@ function readLevels(
   return { levels: present === count ? undefined : levels, present, from };
 }
 
-/** The values there are, with the nulls between them. */
-function spread(values: readonly Stored[], levels: Uint8Array): Stored[] {
-  const rows: Stored[] = [];
-  let next = 0;
-  for (let i = 0; i < levels.length; i++) {
-    rows.push(levels[i] === 1 ? (values[next++] ?? null) : null);
-  }
-  return rows;
-}
-
 // ---- values
 
-type PlainDecoder = (body: Buffer, from: number, to: number, count: number) => Stored[];
-
-function decodeValues(
+/** Puts `count` values, which are all that is between `from` and `to`, into `out` from row `at` on. */
+type PlainDecoder = (
   body: Buffer,
   from: number,
+  to: number,
   count: number,
-  encoding: string,
-  plain: PlainDecoder,
-  dictionary: readonly Stored[] | undefined,
-): Stored[] {
-  switch (encoding) {
-    case "PLAIN":
-      return plain(body, from, body.length, count);
-    case "RLE_DICTIONARY":
-    case "PLAIN_DICTIONARY": {
-      if (count === 0) return [];
-      if (dictionary === undefined) throw new Error("a dictionary is missing");
-      const indexes = new Uint32Array(count);
-      unpack(body, from + 1, body.length, body[from] ?? -1, indexes);
-      return lookUp(dictionary, indexes);
-    }
-    case "RLE": {
-      if (plain !== plainBooleans) break;
-      const bits = new Uint8Array(count);
-      unpack(body, from + 4, body.length, 1, bits);
-      return Array.from(bits, (bit) => bit === 1);
-    }
-  }
-  throw new Error(`encoding ${encoding} is not read`);
-}
+  out: Growing,
+  at: number,
+) => void;
 
-function lookUp(dictionary: readonly Stored[], indexes: Uint32Array): Stored[] {
-  const values: Stored[] = [];
-  for (let i = 0; i < indexes.length; i++) {
-    const value = dictionary[indexes[i] ?? 0];
-    if (value === undefined) throw new Error("an index is beyond the dictionary");
-    values.push(value);
-  }
-  return values;
-}
+/** The decoder for values that are held in layout L. */
+const into =
+  <L extends Layout>(
+    layout: L,
+    decode: (
+      body: Buffer,
+      from: number,
+      to: number,
+      count: number,
+      out: Values[L],
+      at: number,
+    ) => void,
+  ): PlainDecoder =>
+  (body, from, to, count, out, at) => {
+    if (out.layout !== layout) throw new Error(`it is not held as ${layout}`);
+    decode(body, from, to, count, out.values as Values[L], at);
+  };
 
-function plainDecoder(element: SchemaElement): PlainDecoder {
-  const decimal = element.converted_type === "DECIMAL" || element.logical_type?.type === "DECIMAL";
+function plainDecoder(column: FileColumn, element: SchemaElement): PlainDecoder {
+  const layout = layoutOf(column);
   switch (element.type) {
     case "INT32":
-      return decimal ? plainInt32Decimals : plainInt32;
+      if (layout === "int32") return into("int32", plainInt32);
+      return ofBigints(column, plainSmallDecimals);
     case "INT64":
-      return plainInt64;
+      if (layout === "float64") return into("float64", plainInt64Floats(column));
+      return into("bigint", plainInt64);
     case "BOOLEAN":
-      return plainBooleans;
+      return into("boolean", plainBooleans);
     case "BYTE_ARRAY":
-      return plainTexts;
+      return column.type === "time" ? into("float64", plainTimes) : into("text", plainTexts);
     case "FIXED_LEN_BYTE_ARRAY": {
       const width = element.type_length ?? 0;
-      return (body, from, to, count) => plainWide(body, from, to, count, width);
+      return ofBigints(column, (body, from, to, count) => plainWide(body, from, to, count, width));
     }
     default:
       throw new Error(`${element.type} is not read`);
@@ -224,54 +302,116 @@ function expectBytes(from: number, to: number, bytes: number): void {
   if (to - from !== bytes) throw new Error(`values of ${to - from} bytes, not ${bytes}`);
 }
 
+// A loop for each kind of array: one that meets several takes three times as long.
+
+function lookUp(dictionary: Growing, indexes: Uint32Array, out: Growing, at: number): void {
+  let largest = 0;
+  for (let i = 0; i < indexes.length; i++) if (indexes[i]! > largest) largest = indexes[i]!;
+  if (largest >= dictionary.values.length) throw new Error("an index is beyond the dictionary");
+  if (out.layout === "int32") {
+    lookUpInts(dictionary.values as Int32Array, indexes, out.values, at);
+  } else if (out.layout === "float64") {
+    lookUpFloats(dictionary.values as Float64Array, indexes, out.values, at);
+  } else {
+    const values = dictionary.values as string[];
+    const to = out.values as string[];
+    for (let i = 0; i < indexes.length; i++) to[at + i] = values[indexes[i]!]!;
+  }
+}
+
+function lookUpInts(values: Int32Array, indexes: Uint32Array, out: Int32Array, at: number): void {
+  for (let i = 0; i < indexes.length; i++) out[at + i] = values[indexes[i]!]!;
+}
+
+function lookUpFloats(
+  values: Float64Array,
+  indexes: Uint32Array,
+  out: Float64Array,
+  at: number,
+): void {
+  for (let i = 0; i < indexes.length; i++) out[at + i] = values[indexes[i]!]!;
+}
+
 /** A copy that begins on a boundary of eight bytes, as typed arrays want it. */
 const aligned = (body: Buffer, from: number, to: number): ArrayBuffer =>
   new Uint8Array(body.subarray(from, to)).buffer;
 
-const plainInt32: PlainDecoder = (body, from, to, count) => {
+function plainInt32(
+  body: Buffer,
+  from: number,
+  to: number,
+  count: number,
+  out: Int32Array,
+  at: number,
+): void {
   expectBytes(from, to, count * 4);
-  const numbers = new Int32Array(aligned(body, from, to));
-  const values: number[] = [];
-  // Array.from goes through the iterator, which takes several times as long.
-  for (let i = 0; i < count; i++) values.push(numbers[i] ?? 0);
-  return values;
-};
+  out.set(new Int32Array(aligned(body, from, to)), at);
+}
 
-const plainInt32Decimals: PlainDecoder = (body, from, to, count) => {
-  expectBytes(from, to, count * 4);
-  return Array.from(new Int32Array(aligned(body, from, to)), BigInt);
-};
+/** Decimals of few digits, in halves: making a bigint of each would take most of the time. */
+const plainInt64Floats =
+  (column: FileColumn) =>
+  (body: Buffer, from: number, to: number, count: number, out: Float64Array, at: number): void => {
+    expectBytes(from, to, count * 8);
+    const halves = new Int32Array(aligned(body, from, to));
+    const { first, end } = floatRange(column);
+    for (let i = 0; i < count; i++) {
+      const value = halves[2 * i + 1]! * 4_294_967_296 + (halves[2 * i]! >>> 0);
+      if (!(value >= first && value < end)) throw new Error(`${value} has too many digits`);
+      out[at + i] = value;
+    }
+  };
 
-const plainInt64: PlainDecoder = (body, from, to, count) => {
+function plainInt64(
+  body: Buffer,
+  from: number,
+  to: number,
+  count: number,
+  out: bigint[],
+  at: number,
+): void {
   expectBytes(from, to, count * 8);
   const numbers = new BigInt64Array(aligned(body, from, to));
-  const values: bigint[] = [];
-  for (let i = 0; i < count; i++) values.push(numbers[i] ?? 0n);
-  return values;
-};
+  for (let i = 0; i < count; i++) out[at + i] = numbers[i]!;
+}
 
-const plainBooleans: PlainDecoder = (body, from, to, count) => {
+function plainBooleans(
+  body: Buffer,
+  from: number,
+  to: number,
+  count: number,
+  out: Uint8Array,
+  at: number,
+): void {
   expectBytes(from, to, (count + 7) >> 3);
-  const values: Stored[] = [];
-  for (let i = 0; i < count; i++)
-    values.push((((body[from + (i >> 3)] ?? 0) >> (i & 7)) & 1) === 1);
-  return values;
-};
+  for (let i = 0; i < count; i++) out[at + i] = (body[from + (i >> 3)]! >> (i & 7)) & 1;
+}
 
-const plainTexts: PlainDecoder = (body, from, to, count) => {
+function plainTexts(
+  body: Buffer,
+  from: number,
+  to: number,
+  count: number,
+  out: string[],
+  row: number,
+): void {
   // Cut out of one string where bytes and characters are the same: twice as fast as decoding each.
   const ascii = isAscii(body.subarray(from, to)) ? body.toString("latin1", from, to) : undefined;
-  const values: Stored[] = [];
   let at = from;
   for (let i = 0; i < count; i++) {
     const start = at + 4;
-    at = start + (start <= to ? body.readUInt32LE(at) : to);
-    if (at > to) throw new Error("a text reaches beyond its page");
-    values.push(ascii?.slice(start - from, at - from) ?? textAt(body, start, at));
+    at = textEnd(body, at, to);
+    out[row + i] = ascii?.slice(start - from, at - from) ?? textAt(body, start, at);
   }
   expectBytes(at, to, 0);
-  return values;
-};
+}
+
+/** Where the text whose length is at `at` ends. */
+function textEnd(body: Buffer, at: number, to: number): number {
+  const end = at + 4 + (at + 4 <= to ? body.readUInt32LE(at) : to);
+  if (end > to) throw new Error("a text reaches beyond its page");
+  return end;
+}
 
 function textAt(body: Buffer, from: number, to: number): string {
   // Unlike a TextDecoder, this keeps byte order marks.
@@ -282,11 +422,84 @@ function textAt(body: Buffer, from: number, to: number): string {
   return text;
 }
 
+/** Texts that are times of day, as µs since midnight. */
+function plainTimes(
+  body: Buffer,
+  from: number,
+  to: number,
+  count: number,
+  out: Float64Array,
+  row: number,
+): void {
+  let at = from;
+  for (let i = 0; i < count; i++) {
+    const start = at + 4;
+    at = textEnd(body, at, to);
+    // What is not as this codec writes it may still be a time.
+    let micros = at - start === TIME_BYTES - 4 ? timeAt(body, start) : NaN;
+    if (Number.isNaN(micros)) micros = timeOfDay(body.toString("latin1", start, at)) ?? NaN;
+    if (Number.isNaN(micros)) {
+      const text = body.toString("utf8", start, Math.min(at, start + 60));
+      throw new Error(`${JSON.stringify(text)} is no time of day`);
+    }
+    out[row + i] = micros;
+  }
+  expectBytes(at, to, 0);
+}
+
+const ZERO = 48;
+const COLON = 58;
+const POINT = 46;
+
+/** µs since midnight of the `HH:MM:SS.ffffff` at `at`, without a string for it; NaN for anything else. */
+function timeAt(body: Buffer, at: number): number {
+  if (body[at + 2] !== COLON || body[at + 5] !== COLON || body[at + 8] !== POINT) return NaN;
+  const hours = pairAt(body, at);
+  const minutes = pairAt(body, at + 3);
+  const seconds = pairAt(body, at + 6);
+  if (!(hours < 24 && minutes < 60 && seconds < 60)) return NaN;
+  const micros =
+    pairAt(body, at + 9) * 10_000 + pairAt(body, at + 11) * 100 + pairAt(body, at + 13);
+  return (hours * 3600 + minutes * 60 + seconds) * 1_000_000 + micros;
+}
+
+/** A number of two digits; NaN for anything else. */
+function pairAt(body: Buffer, at: number): number {
+  const tens = body[at]! - ZERO;
+  const ones = body[at + 1]! - ZERO;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN;
+}
+
+/** Decimals as other writers keep them: slow, and for any layout. */
+const ofBigints =
+  (
+    column: FileColumn,
+    decode: (body: Buffer, from: number, to: number, count: number) => bigint[],
+  ): PlainDecoder =>
+  (body, from, to, count, out, at) => {
+    const values = decode(body, from, to, count);
+    if (out.layout === "bigint") {
+      values.forEach((value, i) => (out.values[at + i] = value));
+    } else if (out.layout === "float64") {
+      const { first, end } = floatRange(column);
+      const wrong = values.find((value) => value < first || value >= end);
+      if (wrong !== undefined) throw new Error(`${wrong} has too many digits`);
+      values.forEach((value, i) => (out.values[at + i] = Number(value)));
+    } else {
+      throw new Error(`it is not held as ${out.layout}`);
+    }
+  };
+
+function plainSmallDecimals(body: Buffer, from: number, to: number, count: number): bigint[] {
+  expectBytes(from, to, count * 4);
+  return Array.from(new Int32Array(aligned(body, from, to)), BigInt);
+}
+
 /** Big-endian two's complement of any width. */
-function plainWide(body: Buffer, from: number, to: number, count: number, width: number): Stored[] {
+function plainWide(body: Buffer, from: number, to: number, count: number, width: number): bigint[] {
   if (!(width > 0)) throw new Error("a decimal without a width");
   expectBytes(from, to, count * width);
-  const values: Stored[] = [];
+  const values: bigint[] = [];
   for (let at = from; at < to; at += width) {
     values.push(BigInt.asIntN(width * 8, BigInt(`0x${body.toString("hex", at, at + width)}`)));
   }

@@ -5,8 +5,18 @@ import type {
   ParquetType,
   SchemaDefinition,
 } from "parquets";
+import { timeOfDay, timeText } from "../calendar.ts";
 import type { Stored } from "../values.ts";
-import { bigintRange, isWellFormed, misfit, rowCount, saidTypes, typesText } from "./checks.ts";
+import { layoutOf, storedAt, type Vector, vectorOf } from "../vectors.ts";
+import {
+  bigintRange,
+  floatRange,
+  isWellFormed,
+  misfit,
+  rowCount,
+  saidTypes,
+  typesText,
+} from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
 import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
@@ -47,11 +57,8 @@ const INT53_END = 2n ** 53n;
  */
 export const parquets: ParquetCodec = { name: "parquets", write, read };
 
-async function write(
-  columns: readonly FileColumn[],
-  data: readonly ArrayLike<Stored>[],
-): Promise<Buffer> {
-  const rows = rowCount(columns, data);
+async function write(columns: readonly FileColumn[], vectors: readonly Vector[]): Promise<Buffer> {
+  const rows = rowCount(columns, vectors);
   const { ParquetEnvelopeWriter, ParquetSchema } = await load();
   const definition: SchemaDefinition = {};
   for (const column of columns) {
@@ -74,7 +81,7 @@ async function write(
     const to = Math.min(from + GROUP_ROWS, rows);
     const columnData: Record<string, ParquetData> = {};
     columns.forEach((column, c) => {
-      columnData[column.name] = encode(column, data[c] ?? [], from, to);
+      columnData[column.name] = encode(column, vectors[c]!, from, to);
     });
     writer.writeRowGroup({ rowCount: to - from, columnData });
   }
@@ -82,18 +89,18 @@ async function write(
   return Buffer.concat(parts);
 }
 
-async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stored[][]> {
+async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vector[]> {
   const lib = await load();
   const file = await open(lib, bytes);
   const { metadata } = file;
   const leaves = metadata.schema.slice(1);
   const said = saidTypes(typesOf(metadata));
   const rows = Number(metadata.num_rows);
-  const read: Stored[][] = [];
+  const read: Vector[] = [];
   for (const column of columns) {
     const index = leaves.findIndex((leaf) => leaf.name === column.name);
     if (index < 0) {
-      read.push(Array.from({ length: rows }, () => absent(column)));
+      read.push(absent(column, rows));
       continue;
     }
     const expected = typeName(column);
@@ -106,7 +113,7 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Stor
       // Values that are taken for levels would be followed as run lengths, into gigabytes.
       const optional = leaves[index]?.repetition_type === OPTIONAL;
       if (optional !== found.nullable) throw new Error("its nulls are told in two ways");
-      read.push(await readColumn(lib, file, bytes, column, index));
+      read.push(vectorOf(column, await readColumn(lib, file, bytes, column, index)));
     } catch (cause) {
       if (cause instanceof ParquetError) throw cause;
       const problem = cause instanceof Error ? cause.message : String(cause);
@@ -140,16 +147,11 @@ function parquetType(column: FileColumn): ParquetType {
 
 type Primitive = number | boolean | string;
 
-function encode(
-  column: FileColumn,
-  data: ArrayLike<Stored>,
-  from: number,
-  to: number,
-): ParquetData {
+function encode(column: FileColumn, vector: Vector, from: number, to: number): ParquetData {
   const values: Primitive[] = [];
   const dlevels: number[] = [];
   for (let row = from; row < to; row++) {
-    const value = data[row] as Stored;
+    const value = storedAt(vector, row);
     const missing = value === null && column.nullable;
     if (!missing) values.push(primitive(column, value, row));
     if (column.nullable) dlevels.push(missing ? 0 : 1);
@@ -168,23 +170,31 @@ function primitive(column: FileColumn, value: Stored, row: number): Primitive {
       if (typeof value === "boolean") return value;
       break;
     case "text":
-    case "time":
       if (typeof value === "string" && isWellFormed(value)) return value;
       break;
-    case "bigint":
-    case "decimal":
-    case "timestamp":
-    case "timestamptz": {
-      const { first, end } = bigintRange(column);
-      if (typeof value !== "bigint" || value < first || value >= end) break;
-      if (value > -INT53_END && value < INT53_END) return Number(value);
-      throw new ParquetError(
-        `row ${row}: ${value} is beyond ±2⁵³, which the codec parquets cannot write; hyparquet can`,
-        { column: column.name },
-      );
+    case "time":
+    case "decimal": {
+      if (layoutOf(column) === "bigint") return smallBigint(column, value, row);
+      const { first, end } = floatRange(column);
+      if (!Number.isInteger(value) || Number(value) < first || Number(value) >= end) break;
+      return column.type === "time" ? timeText(Number(value)) : Number(value);
     }
+    case "bigint":
+    case "timestamp":
+    case "timestamptz":
+      return smallBigint(column, value, row);
   }
   throw misfit(column, value, row);
+}
+
+function smallBigint(column: FileColumn, value: Stored, row: number): number {
+  const { first, end } = bigintRange(column);
+  if (typeof value !== "bigint" || value < first || value >= end) throw misfit(column, value, row);
+  if (value > -INT53_END && value < INT53_END) return Number(value);
+  throw new ParquetError(
+    `row ${row}: ${value} is beyond ±2⁵³, which the codec parquets cannot write; hyparquet can`,
+    { column: column.name },
+  );
 }
 
 // ---- reading
@@ -305,12 +315,18 @@ function stored(column: FileColumn, value: unknown, row: number): Stored {
       if (typeof value === "boolean") return value;
       break;
     case "text":
-    case "time":
       // A page's bytes; Buffer, unlike a TextDecoder, keeps byte order marks.
       if (Buffer.isBuffer(value)) return value.toString();
       break;
-    case "bigint":
+    case "time": {
+      const micros = Buffer.isBuffer(value) ? timeOfDay(value.toString()) : undefined;
+      if (micros === undefined) break;
+      return micros;
+    }
     case "decimal":
+      if (typeof value !== "number") break;
+      return layoutOf(column) === "bigint" ? BigInt(value) : value;
+    case "bigint":
     case "timestamp":
     case "timestamptz":
       if (typeof value === "number") return BigInt(value);

@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Columns, ColumnType } from "../columns.ts";
 import { placeholder, type Stored } from "../values.ts";
+import { vectorOf, type Vector } from "../vectors.ts";
 
 /** A column of a Parquet file. */
 export interface FileColumn {
@@ -47,9 +48,9 @@ export function fileColumns(columns: Columns): FileColumn[] {
   return all;
 }
 
-/** What each row of a file has in a column that was declared after it was written. */
-export const absent = (column: FileColumn): Stored =>
-  column.nullable ? null : placeholder(column);
+/** What a file of `rows` has in a column that was declared after it was written. */
+export const absent = (column: FileColumn, rows: number): Vector =>
+  vectorOf(column, Array<Stored>(rows).fill(column.nullable ? null : placeholder(column)));
 
 /** How a column's type is written in messages: `decimal(10,2)`, `date`. */
 export function typeName(column: Omit<FileColumn, "name" | "nullable" | "fieldId">): string {

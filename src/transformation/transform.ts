@@ -18,6 +18,7 @@ import { jsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { keyOf, type Source, type SourceRow, type Table } from "../table.ts";
+import { vectorOf } from "../vectors.ts";
 import { StarRows, type Found } from "./star-rows.ts";
 
 export interface Buckets {
@@ -194,5 +195,10 @@ function createParquetBuffer(
   codec: ParquetCodec,
 ): Promise<Buffer> {
   const batches = Array.from({ length: rows }, () => BigInt(batch));
-  return codec.write(fileColumns(table.columns), [...data, batches]);
+  const all = [...data, batches];
+  const columns = fileColumns(table.columns);
+  return codec.write(
+    columns,
+    columns.map((column, c) => vectorOf(column, all[c]!)),
+  );
 }

@@ -18,9 +18,9 @@ import { sqlType } from "../../src/loading/warehouse.ts";
 import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import { copyIn } from "../../src/postgres/copy.ts";
 import { store, toText } from "../../src/values.ts";
+import { vectorOf } from "../../src/vectors.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline } from "../support/pipeline.ts";
-import { vectorOf } from "./vectors.ts";
 
 /** A column as declared, and the warehouse's type where it is another. */
 interface Target {

@@ -26,7 +26,7 @@ describe("codecNamed", () => {
         import { fileColumns } from "./src/parquet/schema.ts";
         const codec = await codecNamed("${name}");
         const columns = fileColumns({});
-        await codec.read(await codec.write(columns, [[1n]]), columns);
+        await codec.read(await codec.write(columns, [{ layout: "bigint", values: [1n], nulls: undefined }]), columns);
         const files = Object.keys(createRequire(import.meta.url).cache);
         console.log(files.some((file) => /node_modules.(parquets|thrift)/.test(file)));`;
       const root = new URL("../..", import.meta.url);

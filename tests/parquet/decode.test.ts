@@ -4,11 +4,14 @@ import { ByteWriter } from "hyparquet-writer/src/bytewriter.js";
 import { writePageHeader } from "hyparquet-writer/src/datapage.js";
 import { crc32, gzipSync } from "node:zlib";
 import { packed, repeated } from "../../src/parquet/bits.ts";
-import { decodeChunk } from "../../src/parquet/decode.ts";
+import { ColumnDecoder } from "../../src/parquet/decode.ts";
+import type { FileColumn } from "../../src/parquet/schema.ts";
 import type { Stored } from "../../src/values.ts";
+import { storedOf, type Vector } from "../../src/vectors.ts";
 
 interface Made {
   element?: SchemaElement;
+  column?: Partial<FileColumn>;
   rows?: number;
   meta?: Partial<ColumnMetaData>;
   pages: { body: Buffer; header: Partial<PageHeader> }[];
@@ -44,11 +47,18 @@ const v2 = (
 });
 const ints = (...values: number[]): Buffer => Buffer.from(Int32Array.from(values).buffer);
 const required: SchemaElement = { name: "it", type: "INT32", repetition_type: "REQUIRED" };
+const TYPES: Readonly<Record<string, FileColumn["type"]>> = {
+  BOOLEAN: "boolean",
+  BYTE_ARRAY: "text",
+  FIXED_LEN_BYTE_ARRAY: "decimal",
+};
 const optional: SchemaElement = { ...required, repetition_type: "OPTIONAL" };
 const texts: SchemaElement = { ...required, type: "BYTE_ARRAY", converted_type: "UTF8" };
 
 /** What is read of a column whose pages were made by hand. */
-function read({ element = required, rows = 3, meta = {}, pages }: Made): Stored[] {
+const read = (made: Made): Stored[] => storedOf(decode(made));
+
+function decode({ element = required, column = {}, rows = 3, meta = {}, pages }: Made): Vector {
   const parts: Uint8Array[] = [Buffer.from("PAR1")];
   for (const { body, header } of pages) {
     const writer = new ByteWriter();
@@ -73,10 +83,15 @@ function read({ element = required, rows = 3, meta = {}, pages }: Made): Stored[
     data_page_offset: 4n,
     ...meta,
   };
-  return decodeChunk(file, { meta: chunk, element, rows }).flat();
+  const type = TYPES[element.type ?? "INT32"] ?? "integer";
+  const nullable = element.repetition_type === "OPTIONAL";
+  const asked = { name: "it", type, nullable, fieldId: 1, ...column };
+  const decoder = new ColumnDecoder(asked, element, rows);
+  decoder.decode(file, chunk, rows);
+  return decoder.vector();
 }
 
-describe("decodeChunk", () => {
+describe("ColumnDecoder", () => {
   const three = { body: ints(1, -2, 3), header: plain(3) };
   const lengthOf = (runs: Buffer): Buffer => ints(runs.length);
   const two = packed(Uint8Array.of(1, 0, 1), 1);
@@ -293,6 +308,72 @@ describe("decodeChunk", () => {
       expect(() => read(made)).to.throw(message);
     });
   }
+
+  const clock = (...written: string[]): Made => ({
+    element: texts,
+    column: { type: "time" },
+    rows: written.length,
+    pages: [
+      {
+        body: Buffer.concat(
+          written.flatMap((one) => [ints(Buffer.byteLength(one)), Buffer.from(one)]),
+        ),
+        header: plain(written.length),
+      },
+    ],
+  });
+
+  it("reads any text that is a time of day as microseconds", () => {
+    expect(
+      read(clock("00:00:00.000000", "23:59:59.999999", "14:20:52.1", "14:20:52", "14:20:52.186")),
+    ).to.deep.equal([0, 86_399_999_999, 51_652_100_000, 51_652_000_000, 51_652_186_000]);
+  });
+
+  for (const text of [
+    "24:00:00.000000",
+    "23:60:00.000000",
+    "23:59:60.000000",
+    "23:59:59,999999",
+    "23-59:59.999999",
+    "23:59.59.999999",
+    "2x:59:59.999999",
+    "23:59:59.99999x",
+    "/3:59:59.999999",
+    "23:59:5:.999999",
+    "23:59:59.9999999",
+    "23:59:59.",
+    "",
+    "é3:59:59.99999",
+  ]) {
+    it(`refuses ${JSON.stringify(text)} for a time of day`, () => {
+      expect(() => read(clock("12:00:00.000000", text))).to.throw(/is no time of day/);
+    });
+  }
+
+  it("refuses a decimal of more digits than its column has", () => {
+    const tooBig = 10n ** 10n;
+    const body = Buffer.from(BigInt64Array.of(1n - tooBig, tooBig).buffer);
+    const column = { type: "decimal", precision: 10, scale: 2 } as const;
+    const element = { ...required, type: "INT64", converted_type: "DECIMAL" } as const;
+    const made = { element, column, rows: 2, pages: [{ body, header: plain(2) }] };
+    expect(() => read(made)).to.throw(/10000000000 has too many digits/);
+    const wide = Buffer.from("0000000002540be400", "hex");
+    const fixed = { ...element, type: "FIXED_LEN_BYTE_ARRAY", type_length: 9 } as const;
+    const one = { element: fixed, column, rows: 1, pages: [{ body: wide, header: plain(1) }] };
+    expect(() => read(one)).to.throw(/10000000000 has too many digits/);
+    expect(read({ ...one, column: { ...column, precision: 11 } })).to.deep.equal([1e10]);
+  });
+
+  it("knows the distinct values where all came from a dictionary, and only then", () => {
+    const indexes = {
+      body: Buffer.from([1, ...packed(Uint8Array.of(1, 0, 1), 1)]),
+      header: indexed(3),
+    };
+    expect(decode({ pages: [entries, indexes] }).distinct).to.deep.equal(Int32Array.of(5, 6));
+    const mixed = { rows: 6, pages: [entries, indexes, three] };
+    expect(decode(mixed).distinct).to.equal(undefined);
+    expect(decode({ pages: [three] }).distinct).to.equal(undefined);
+  });
 
   it("does not unpack more than the page says it holds", () => {
     const bomb = gzipSync(Buffer.alloc(1 << 20));

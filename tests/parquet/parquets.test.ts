@@ -5,7 +5,7 @@ import { codecNamed } from "../../src/parquet/codec.ts";
 import { fileColumns } from "../../src/parquet/schema.ts";
 import { store } from "../../src/values.ts";
 import { codecContract } from "../contracts/codec.ts";
-import { anyStored, everyType } from "../contracts/stored.ts";
+import { anyStored, everyType, readStored, writeStored } from "../contracts/stored.ts";
 
 const limits = { int64Bits: 53 } as const;
 
@@ -18,15 +18,15 @@ describe("a file of the codec parquets", () => {
     const data = columns.map((column, c) =>
       fc.sample(anyStored(column, limits), { numRuns: 500, seed: c }),
     );
-    const bytes = await parquets.write(columns, data);
-    expect(await hyparquet.read(bytes, columns)).to.deep.equal(data);
+    const bytes = await writeStored(parquets, columns, data);
+    expect(await readStored(hyparquet, bytes, columns)).to.deep.equal(data);
   });
 
   it("is not taken by the default codec for one of other types", async () => {
     const [parquets, hyparquet] = [await codecNamed("parquets"), await codecNamed()];
     const [written, asked] = [{ it: decimal(10, 2) }, { it: decimal(10, 3) }].map(fileColumns);
-    const bytes = await parquets.write(written ?? [], [[1n], [1n]]);
-    await hyparquet.read(bytes, asked ?? []).then(
+    const bytes = await writeStored(parquets, written ?? [], [[1], [1n]]);
+    await readStored(hyparquet, bytes, asked ?? []).then(
       () => expect.fail("was read"),
       (error: unknown) =>
         expect(String(error)).to.match(/found decimal\(10,2\), expected decimal\(10,3\)/),
@@ -36,8 +36,8 @@ describe("a file of the codec parquets", () => {
   it("is all that the codec parquets reads, and it says so", async () => {
     const [parquets, hyparquet] = [await codecNamed("parquets"), await codecNamed()];
     const columns = fileColumns({ id: integer });
-    const bytes = await hyparquet.write(columns, [[1], [1n]]);
-    await parquets.read(bytes, columns).then(
+    const bytes = await writeStored(hyparquet, columns, [[1], [1n]]);
+    await readStored(parquets, bytes, columns).then(
       () => expect.fail("was read"),
       (error: unknown) => expect(String(error)).to.match(/reads its own files only/),
     );
@@ -51,6 +51,8 @@ describe("a file of the codec parquets", () => {
       [store(date, "1900-03-01"), store(date, "0001-01-01")],
       [store(timestamp, "1900-03-01T12:00:00.5"), null],
     ];
-    expect(await parquets.read(await parquets.write(columns, data), columns)).to.deep.equal(data);
+    expect(
+      await readStored(parquets, await writeStored(parquets, columns, data), columns),
+    ).to.deep.equal(data);
   });
 });
