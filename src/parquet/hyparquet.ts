@@ -89,6 +89,13 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vect
 
 // ---- writing
 
+/**
+ * Texts, and times as texts, shrink to a third. Numbers are small as they are, packed by their dictionaries:
+ * compressing them too takes a third more of the time of writing and reading, for a fifth of the bytes.
+ */
+const compressionOf = ({ type }: FileColumn): "GZIP" | "UNCOMPRESSED" =>
+  type === "text" || type === "time" ? "GZIP" : "UNCOMPRESSED";
+
 function writeChunk(
   column: FileColumn,
   chunk: Chunk,
@@ -96,12 +103,13 @@ function writeChunk(
   rows: number,
 ): { parts: Uint8Array[]; size: number; footer: ColumnChunk } {
   const { dictionary, pages, nulls, bounds } = chunk;
+  const codec = compressionOf(column);
   const encoding = dictionary === undefined ? ("PLAIN" as const) : ("RLE_DICTIONARY" as const);
   const parts: Uint8Array[] = [];
   let size = 0;
   let uncompressed = 0;
   const put = (body: Buffer, header: Partial<Parameters<typeof writePageHeader>[1]>): void => {
-    const bytes = gzipSync(body, { level: 1 });
+    const bytes = codec === "GZIP" ? gzipSync(body, { level: 1 }) : body;
     const writer = new ByteWriter(64);
     writePageHeader(writer, {
       type: "DATA_PAGE",
@@ -136,7 +144,7 @@ function writeChunk(
       type: elementOf(column).type ?? "INT64",
       encodings: dictionary === undefined ? ["PLAIN", "RLE"] : ["PLAIN", "RLE", encoding],
       path_in_schema: [column.name],
-      codec: "GZIP",
+      codec,
       num_values: BigInt(rows),
       total_uncompressed_size: BigInt(uncompressed),
       total_compressed_size: BigInt(size),

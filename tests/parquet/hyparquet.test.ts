@@ -1,6 +1,7 @@
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { expect } from "chai";
 import fc from "fast-check";
+import { parquetMetadata } from "hyparquet/src/metadata.js";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -328,19 +329,35 @@ describe("a file of the codec hyparquet", () => {
     expect(refused).to.include('column "paid": row 2: ');
   });
 
-  // Those over GZIP's contents do not cover its header.
-  it("has checksums over its pages as they are in the file", async () => {
-    const bytes = await writeStored(codec, columns, data);
-    let pages = 0;
-    for (let at = bytes.indexOf("1f8b08", "hex"); at >= 0;) {
-      const damaged = Buffer.from(bytes);
-      damaged[at + 4] = 1; // The time of writing, which nobody reads.
-      const outcome = await readStored(codec, damaged, columns).then(() => "was read", String);
-      expect(outcome).to.include("a page's checksum is wrong");
-      pages++;
-      at = bytes.indexOf("1f8b08", at + 3, "hex");
-    }
-    expect(pages).to.be.at.least(columns.length);
+  describe("has checksums over its pages as they are in the file", () => {
+    const outcomeOf = (damaged: Buffer): Promise<string> =>
+      readStored(codec, damaged, columns).then(() => "was read", String);
+
+    it("of each column", async () => {
+      const bytes = await writeStored(codec, columns, data);
+      const { row_groups } = parquetMetadata(bytes);
+      for (const { meta_data } of row_groups[0]!.columns) {
+        const damaged = Buffer.from(bytes);
+        const start = meta_data!.dictionary_page_offset ?? meta_data!.data_page_offset;
+        damaged[Number(start + meta_data!.total_compressed_size) - 1]! ^= 1;
+        expect(await outcomeOf(damaged)).to.include("a page's checksum is wrong");
+      }
+      expect(row_groups[0]!.columns).to.have.length(columns.length);
+    });
+
+    // Those over GZIP's contents do not cover its header.
+    it("over GZIP's headers too", async () => {
+      const bytes = await writeStored(codec, columns, data);
+      let pages = 0;
+      for (let at = bytes.indexOf("1f8b08", "hex"); at >= 0;) {
+        const damaged = Buffer.from(bytes);
+        damaged[at + 4] = 1; // The time of writing, which nobody reads.
+        expect(await outcomeOf(damaged)).to.include("a page's checksum is wrong");
+        pages++;
+        at = bytes.indexOf("1f8b08", at + 3, "hex");
+      }
+      expect(pages).to.be.at.least(2);
+    });
   });
 
   it("has statistics of its own types", async () => {
