@@ -15,7 +15,7 @@ import type { Connection, Db } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { mergeBatch } from "./merge.ts";
-import { prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
+import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
 export class BusyError extends Error {
@@ -86,6 +86,7 @@ export async function load(
   await lock(db, wait);
   await prepareLoads(db);
   const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, tables));
+  await checkTemporary(db);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;

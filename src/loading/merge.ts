@@ -129,12 +129,8 @@ async function stageRows({ connection, db }: Warehouse, table: Table, rows: Rows
   const definitions = getColumnNames(table).map(
     (column) => `${name(column)} ${sqlType(table.columns[column]!)}`,
   );
-  await about(
-    table,
-    "GRANT TEMPORARY ON DATABASE to this user",
-    db.none(
-      `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
-    ),
+  await db.none(
+    `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
   );
   await copyRows({ connection, typeOf: () => undefined }, stage(table), table, rows);
   await db.none(`analyze ${stage(table)}`);

@@ -54,6 +54,18 @@ export async function prepareLoads(db: Db): Promise<void> {
   }
 }
 
+/** Rows that meet others go by way of a temporary table: better told before the first batch than by the first that has such.
+ *  @throws WarehouseError where this user may make none */
+export async function checkTemporary(db: Db): Promise<void> {
+  const { may, database } = await db.one<{ may: boolean; database: string }>(
+    "select has_database_privilege(current_database(), 'temporary') as may, current_database() as database",
+  );
+  if (!may)
+    throw new WarehouseError(
+      `permission denied to create temporary tables in database "${database}"; GRANT TEMPORARY ON DATABASE to this user`,
+    );
+}
+
 /**
  * Brings the warehouse to what `tables` declare: missing tables are created, new columns added. A warehouse that
  * somebody else prepared is used as it is.
