@@ -66,6 +66,24 @@ type Found<R, L> =
       : never
     : never;
 
+/**
+ * What `make` makes of a text, the same object each time: of the last few thousand texts, so that memory has an end.
+ * For star rows that many source rows share, as days are.
+ */
+export function remembered<T>(make: (text: string) => T): (text: string) => T {
+  const made = new Map<string, T>();
+  return (text) => {
+    let one = made.get(text);
+    if (one !== undefined || text.length > REMEMBERED_CHARACTERS) return one ?? make(text);
+    if (made.size === REMEMBERED_TEXTS) made.clear();
+    made.set(text, (one = make(text)));
+    return one;
+  };
+}
+
+const REMEMBERED_TEXTS = 5000;
+const REMEMBERED_CHARACTERS = 100;
+
 type LookupsOf<S extends Source> = Readonly<Record<string, Lookup<Source, ColumnOf<S>>>>;
 
 /** One table of the star schema, as its module in `tables/` declares it. */
@@ -79,7 +97,10 @@ export interface TableDefinition<S extends Source, L extends LookupsOf<S>, C ext
   readonly columns: C;
   /** Raise it when only the formatter changed: the table is then read again from the start. */
   readonly version?: number;
-  /** Pure: no clock, no network, no environment. One row, several, or none. Throws to quarantine the row. */
+  /**
+   * Pure: no clock, no network, no environment, and a row once given stays as it is. One row, several, or none.
+   * Throws to quarantine the row. A row that is the same object as one given before costs nothing in a list.
+   */
   readonly format: (
     row: RowOf<S>,
     found: { [K in keyof L]: Found<RowOf<S>, L[K]> },

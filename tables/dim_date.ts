@@ -1,19 +1,19 @@
-import { date, defineTable, integer, key, text } from "../src/table.ts";
+import { date, defineTable, integer, key, remembered, text } from "../src/table.ts";
 import { payment, purchase_order, sales_order } from "./sources.ts";
 
 const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const monthName = new Intl.DateTimeFormat("en-GB", { month: "long", timeZone: "UTC" });
 
-/** The calendar's facts about a day; nothing for a text that is no day: the fact's own row reports that one. */
-const dayOf = (date_id: string) => {
+/** The calendar's facts about a day; undefined for a text that is no day: the fact's own row reports that one. */
+const dayOf = remembered((date_id) => {
   const at = new Date(`${date_id}T00:00:00Z`);
   const isDay = !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 10) === date_id;
-  if (!isDay || date_id.startsWith("0000")) return []; // there is no year 0
+  if (!isDay || date_id.startsWith("0000")) return undefined; // there is no year 0
   const [year, month, day] = date_id.split("-").map(Number) as [number, number, number];
   const day_of_week = at.getUTCDay() || 7;
   const names = { day_name: DAYS[day_of_week - 1]!, month_name: monthName.format(at) };
-  return [{ date_id, year, month, day, day_of_week, ...names, quarter: Math.ceil(month / 3) }];
-};
+  return { date_id, year, month, day, day_of_week, ...names, quarter: Math.ceil(month / 3) };
+});
 
 export default defineTable({
   name: "dim_date",
@@ -33,6 +33,7 @@ export default defineTable({
     const agreed =
       "paid" in row ? [row.payment_date] : [row.agreed_delivery_date, row.agreed_payment_date];
     const stamps = [row.created_at, row.last_updated].filter((stamp) => !stamp.endsWith(" BC"));
-    return [...new Set([...stamps.map((stamp) => stamp.slice(0, 10)), ...agreed])].flatMap(dayOf);
+    const days = [...stamps.map((stamp) => stamp.slice(0, 10)), ...agreed].map(dayOf);
+    return days.filter((day) => day !== undefined);
   },
 });

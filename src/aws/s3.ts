@@ -41,7 +41,8 @@ export function getClient(): S3Client {
 export async function getObject(bucket: string, key: string): Promise<Buffer | undefined> {
   try {
     const { Body } = await getClient().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    return Buffer.from(await Body!.transformToByteArray());
+    const { buffer, byteOffset, byteLength } = await Body!.transformToByteArray();
+    return Buffer.from(buffer, byteOffset, byteLength); // the same bytes: a copy would take their room again
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
     throw new S3Error("read", bucket, key, error);

@@ -457,17 +457,20 @@ function timeAt(body: Buffer, at: number): number {
   const hours = pairAt(body, at);
   const minutes = pairAt(body, at + 3);
   const seconds = pairAt(body, at + 6);
-  if (!(hours < 24 && minutes < 60 && seconds < 60)) return NaN;
-  const micros =
-    pairAt(body, at + 9) * 10_000 + pairAt(body, at + 11) * 100 + pairAt(body, at + 13);
+  if ((hours | minutes | seconds) < 0 || hours > 23 || minutes > 59 || seconds > 59) return NaN;
+  const first = pairAt(body, at + 9);
+  const second = pairAt(body, at + 11);
+  const third = pairAt(body, at + 13);
+  if ((first | second | third) < 0) return NaN;
+  const micros = first * 10_000 + second * 100 + third;
   return (hours * 3600 + minutes * 60 + seconds) * 1_000_000 + micros;
 }
 
-/** A number of two digits; NaN for anything else. */
+/** A number of two digits; less than 0 for anything else. */
 function pairAt(body: Buffer, at: number): number {
   const tens = body[at]! - ZERO;
   const ones = body[at + 1]! - ZERO;
-  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NaN;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : -1;
 }
 
 /** Decimals as other writers keep them: slow, and for any layout. */

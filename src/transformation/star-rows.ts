@@ -1,5 +1,7 @@
-import { keyOf, getColumnNames, type Source, type SourceRow, type Table } from "../table.ts";
-import { store, type Stored } from "../values.ts";
+import { getColumnNames, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
+import { store } from "../values.ts";
+import type { Vector } from "../vectors.ts";
+import { StarColumn } from "./star-columns.ts";
 
 /** A row that did not fit, as `_rejected/` holds it. `row` is as the source gave it. */
 export interface Rejected {
@@ -13,94 +15,215 @@ export interface Rejected {
 /** Looked-up rows of one batch: by source table, by key as text. */
 export type Found = ReadonlyMap<string, ReadonlyMap<string, SourceRow>>;
 
+/** What one driving row's lookups found, by the names that the table gives them. */
+type Looked = Readonly<Record<string, SourceRow | null>>;
+
+const NO_LOOKUPS: Looked = Object.freeze({});
+
+/** Rows that are remembered as made already; beyond, all are forgotten. */
+const REMEMBERED = 10_000;
+
+/** How one of the table's lookups is done for one source's rows. */
+interface LookupPlan {
+  readonly name: string;
+  readonly by: string;
+  readonly target: Source;
+  /** True where a null finds null, and not a missing row. */
+  readonly nullable: boolean;
+  readonly rows: ReadonlyMap<string, SourceRow> | undefined;
+}
+
 /**
- * One batch's rows of one star table, a column at a time, and the source rows that made none.
+ * One batch's rows of one star table, a column at a time; what makes none is handed to `reject`.
  * Rows of one key are made one: the last counts.
  */
 export class StarRows {
-  /** `data[c][r]` is row r of the c-th stored column. */
-  readonly data: Stored[][];
-  readonly rejected: Rejected[] = [];
   readonly #table: Table;
-  readonly #columns: readonly string[];
-  /** Places of the key's columns. */
-  readonly #key: readonly number[];
-  readonly #rowOf = new Map<Stored, number>();
+  readonly #reject: (rejected: Rejected) => void;
+  readonly #columns: readonly StarColumn[];
+  readonly #key: readonly StarColumn[];
+  #rows = 0;
+  /** Where each key's row is. Not needed while keys ascend, as they do where rows come in the order of their key. */
+  #placeOf: Map<unknown, number> | undefined;
+  /** Objects that the formatter gave in lists, and whose rows are there as they gave them. */
+  readonly #made = new Set<unknown>();
 
-  constructor(table: Table) {
+  constructor(table: Table, reject: (rejected: Rejected) => void) {
     this.#table = table;
-    this.#columns = getColumnNames(table);
-    this.#key = keyOf(table).map((column) => this.#columns.indexOf(column));
-    this.data = this.#columns.map(() => []);
+    this.#reject = reject;
+    this.#columns = getColumnNames(table).map((name) => new StarColumn(name, table.columns[name]!));
+    const key = keyOf(table);
+    this.#key = this.#columns.filter(({ name }) => key.includes(name));
   }
 
   get rows(): number {
-    return this.data[0]!.length;
+    return this.#rows;
   }
 
-  /** Formats one driving row of `source`; it ends in the columns or, with the reason, among the rejected. */
-  add(source: Source, row: SourceRow, found: Found): void {
-    let made: Stored[][];
+  /** One a declared column, in order. */
+  get vectors(): Vector[] {
+    return this.#columns.map((column) => column.vector(this.#rows));
+  }
+
+  /**
+   * Formats a stretch of driving rows of `source`; each ends in the columns or, with the reason, among the rejected.
+   * All at once, as nearly always all fit; where one does not, the stretch is done again a row at a time. The
+   * formatter is pure, so that nobody notices.
+   */
+  add(source: Source, rows: readonly SourceRow[], found: Found): void {
+    const lookups = this.#plan(source, found);
+    if (this.#addAll(source, rows, lookups)) return;
+    this.#made.clear();
+    for (const row of rows) this.#addOne(source, row, lookups);
+  }
+
+  /** A row at a time: slow and obvious. */
+  #addOne(source: Source, row: SourceRow, lookups: readonly LookupPlan[]): void {
+    let stars: readonly SourceRow[];
     try {
-      made = this.#format(source, row, found);
+      const made = this.#table.format(row, look(source, row, lookups));
+      stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.rejected.push({ table: this.#table.name, key: sourceKey(source, row), reason, row });
+      this.#reject({ table: this.#table.name, key: sourceKey(source, row), reason, row });
       return;
     }
-    for (const values of made) this.#append(values);
+    this.#append(stars);
   }
 
-  /** Every row that the formatter makes of `row`, checked; throws with the reason where one does not fit. */
-  #format(source: Source, row: SourceRow, found: Found): Stored[][] {
-    const lookups = Object.entries(this.#table.lookups).map(([name, lookup]) => {
-      const target = lookUp(source, row, lookup, found);
-      if (target === undefined)
-        throw new Error(
-          `lookup ${name}: ${lookup.source.name} has no row with ${keyOf(lookup.source)[0]} = ` +
-            `${JSON.stringify(row[lookup.by])} (${source.name}.${lookup.by})`,
-        );
-      return [name, target] as const;
-    });
-    const made = this.#table.format(row, Object.fromEntries(lookups));
-    return (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
-  }
-
-  #check(star: unknown): Stored[] {
+  /** A star row's declared values, each of which fits; throws with the reason where one does not. */
+  #check(star: unknown): SourceRow {
     if (typeof star !== "object" || star === null)
       throw new Error(`the formatter returned ${String(star)}; expected a row or a list of rows`);
-    return this.#columns.map((name) => {
+    const values = this.#columns.map(({ name }) => {
       // Own values only: what a prototype holds is not of this row.
       const value: unknown = Object.hasOwn(star, name) ? (star as SourceRow)[name] : undefined;
       try {
-        return store(this.#table.columns[name]!, value);
+        store(this.#table.columns[name]!, value);
       } catch (error) {
         throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
       }
+      return [name, value] as const;
     });
+    return Object.fromEntries(values);
   }
 
-  #append(values: readonly Stored[]): void {
-    const key =
-      this.#key.length === 1
-        ? values[this.#key[0]!]!
-        : this.#key.map((at) => String(values[at])).join("\0");
-    let row = this.#rowOf.get(key);
-    if (row === undefined) this.#rowOf.set(key, (row = this.rows));
-    for (const [at, value] of values.entries()) this.data[at]![row] = value;
+  /** False, with nothing added, where a row does not fit. */
+  #addAll(source: Source, rows: readonly SourceRow[], lookups: readonly LookupPlan[]): boolean {
+    try {
+      const { stars, skipped } = this.#format(source, rows, lookups, this.#made);
+      const replaced = this.#append(stars);
+      // A row that was skipped may have been the last of its key after all.
+      if (replaced && skipped) this.#append(this.#format(source, rows, lookups).stars);
+      if (replaced) this.#made.clear();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /**
+   * What the formatter makes of `rows`, without those that `made` holds, which it then does.
+   * Throws where a row finds nothing or makes what is no plain row; its values are not checked here.
+   */
+  #format(
+    source: Source,
+    rows: readonly SourceRow[],
+    lookups: readonly LookupPlan[],
+    made?: Set<unknown>,
+  ): { stars: SourceRow[]; skipped: boolean } {
+    const stars: SourceRow[] = [];
+    let skipped = false;
+    for (const row of rows) {
+      const star = this.#table.format(row, look(source, row, lookups));
+      if (!Array.isArray(star)) {
+        stars.push(plain(star));
+        continue;
+      }
+      for (const one of star as unknown[]) {
+        if (made?.has(one)) {
+          skipped = true;
+          continue;
+        }
+        stars.push(plain(one));
+        if (made?.size === REMEMBERED) made.clear();
+        made?.add(one);
+      }
+    }
+    return { stars, skipped };
+  }
+
+  /** True where one of the rows took the place of another. Throws BadValue, with nothing added, for one that does not fit. */
+  #append(stars: readonly SourceRow[]): boolean {
+    const from = this.#rows;
+    const to = from + stars.length;
+    for (const column of this.#columns) column.fill(stars, from);
+    if (this.#placeOf === undefined && this.#ascends(from, to)) {
+      this.#rows = to;
+      return false;
+    }
+    this.#placeOf ??= new Map(Array.from({ length: from }, (_, row) => [this.#keyAt(row), row]));
+    const places = new Int32Array(stars.length);
+    let next = from;
+    for (let row = from; row < to; row++) {
+      const key = this.#keyAt(row);
+      let place = this.#placeOf.get(key);
+      if (place === undefined) this.#placeOf.set(key, (place = next++));
+      places[row - from] = place;
+    }
+    this.#rows = next;
+    if (next === to) return false;
+    for (const column of this.#columns) column.move(from, places);
+    return true;
+  }
+
+  /** Whether the key of each of these rows is greater than that of the row before it. */
+  #ascends(from: number, to: number): boolean {
+    const [key, ...more] = this.#key;
+    return more.length === 0 && key!.ascends(from, to);
+  }
+
+  #keyAt(row: number): unknown {
+    const [first, ...more] = this.#key;
+    if (more.length === 0) return first!.at(row);
+    return this.#key.map((column) => String(column.at(row))).join("\0");
+  }
+
+  #plan(source: Source, found: Found): readonly LookupPlan[] {
+    return Object.entries(this.#table.lookups).map(([name, { source: target, by }]) => ({
+      name,
+      by,
+      target,
+      nullable: source.columns[by]!.nullable,
+      rows: found.get(target.name),
+    }));
   }
 }
 
-/** The row looked up; null for a null in a nullable column; undefined where there should be one and is none. */
-function lookUp(
-  source: Source,
-  row: SourceRow,
-  { source: target, by }: Table["lookups"][string],
-  found: Found,
-): SourceRow | null | undefined {
-  const key = row[by];
-  if (key === null && source.columns[by]!.nullable) return null;
-  return found.get(target.name)?.get(String(key));
+/** The rows looked up: null for a null in a nullable column. Throws where there should be one and is none. */
+function look(source: Source, row: SourceRow, lookups: readonly LookupPlan[]): Looked {
+  if (lookups.length === 0) return NO_LOOKUPS;
+  const looked: Record<string, SourceRow | null> = {};
+  for (const { name, by, target, nullable, rows } of lookups) {
+    const key = row[by];
+    const one = key === null && nullable ? null : rows?.get(String(key));
+    if (one === undefined)
+      throw new Error(
+        `lookup ${name}: ${target.name} has no row with ${keyOf(target)[0]} = ` +
+          `${JSON.stringify(key)} (${source.name}.${by})`,
+      );
+    looked[name] = one;
+  }
+  return looked;
+}
+
+/** Throws for what is no object, and for one that may have values from elsewhere than itself. */
+function plain(star: unknown): SourceRow {
+  if (typeof star === "object" && star !== null) {
+    const prototype: unknown = Object.getPrototypeOf(star);
+    if (prototype === Object.prototype || prototype === null) return star as SourceRow;
+  }
+  throw new TypeError("not a plain row");
 }
 
 function sourceKey(source: Source, row: SourceRow): unknown {

@@ -14,12 +14,12 @@ import {
   type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { jsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
+import { writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
-import { keyOf, type Source, type SourceRow, type Table } from "../table.ts";
-import { vectorOf } from "../vectors.ts";
-import { StarRows, type Found } from "./star-rows.ts";
+import type { Table } from "../table.ts";
+import type { Vector } from "../vectors.ts";
+import { formatBatch, type Made } from "./format-batch.ts";
 
 export interface Buckets {
   readonly ingestion: string;
@@ -67,36 +67,35 @@ export async function transform(
     readNewest(buckets.ingestion, batch, readIngestionManifest),
   );
   const ready = tables.filter((table) => serves(manifest, table));
-  const made = await formatBatch(buckets.ingestion, manifest, ready);
-
   const run = randomBytes(6).toString("hex");
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
-  for (const [table, rows] of made) {
+  for await (const made of formatBatch(buckets.ingestion, manifest, ready)) {
+    const { table } = made;
     const put = async (
       to: LakeObject[],
       key: string,
-      count: number,
+      rows: number,
       body: Buffer,
       type: string,
-    ) => {
+    ): Promise<void> => {
       await writeFileToS3(buckets.processed, key, body, type);
-      to.push({ table: table.name, key, rows: count, bytes: body.length, sha256: sha256(body) });
+      to.push({ table: table.name, key, rows, bytes: body.length, sha256: sha256(body) });
     };
-    if (rows.rows > 0)
+    if (made.stars.rows > 0)
       await put(
         objects,
         getObjectPath(table.name, { at, batch, run }, "parquet"),
-        rows.rows,
-        await createParquetBuffer(table, rows, batch, codec),
+        made.stars.rows,
+        await createParquetBuffer(made, batch, codec),
         "application/vnd.apache.parquet",
       );
-    if (rows.rejected.length > 0)
+    if (made.rejected.rows > 0)
       await put(
         rejected,
         rejectedPath(table.name, { at, batch, run }, "json.gz"),
-        rows.rejected.length,
-        jsonLines(rows.rejected),
+        made.rejected.rows,
+        made.rejected.body(),
         "application/gzip",
       );
   }
@@ -132,73 +131,16 @@ export async function transform(
 const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
   fingerprints[table.name]?.split(".")[0] === closureOf(table);
 
-/** The rows of each of `tables` that the batch has driving rows for. */
-async function formatBatch(
-  bucket: string,
-  manifest: IngestionManifest,
-  tables: readonly Table[],
-): Promise<Map<Table, StarRows>> {
-  const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
-  const isDriven = (source: Source): boolean => (objectOf.get(source.name)?.driving_rows ?? 0) > 0;
-  const driven = tables.filter((table) => table.sources.some(isDriven));
-
-  const found = new Map<string, Map<string, SourceRow>>();
-  for (const { source } of driven.flatMap((table) => Object.values(table.lookups))) {
-    const object = objectOf.get(source.name);
-    if (!object || found.has(source.name)) continue;
-    const byKey = new Map<string, SourceRow>();
-    const key = keyOf(source)[0]!;
-    for await (const rows of readS3Json(bucket, object))
-      for (const row of rows) byKey.set(String(row[key]), row);
-    found.set(source.name, byKey);
-  }
-
-  const made = new Map(driven.map((table) => [table, new StarRows(table)]));
-  // In declared order, so that the same batch always makes the same rows.
-  const sources = new Map(driven.flatMap(({ sources }) => sources).map((s) => [s.name, s]));
-  for (const source of sources.values()) {
-    if (!isDriven(source)) continue;
-    const targets = driven.filter((table) =>
-      table.sources.some(({ name }) => name === source.name),
-    );
-    await formatSource(
-      bucket,
-      objectOf.get(source.name)!,
-      source,
-      targets.map((t) => made.get(t)!),
-      found,
-    );
-  }
-  return made;
-}
-
-async function formatSource(
-  bucket: string,
-  object: IngestionManifest["objects"][number],
-  source: Source,
-  targets: readonly StarRows[],
-  found: Found,
-): Promise<void> {
-  let left = object.driving_rows;
-  for await (const rows of readS3Json(bucket, object)) {
-    for (const row of rows.slice(0, left))
-      for (const target of targets) target.add(source, row, found);
-    left -= Math.min(left, rows.length);
-  }
-}
-
 /** One Parquet file of a table's rows, each with the number of its batch. */
 function createParquetBuffer(
-  table: Table,
-  { data, rows }: StarRows,
+  { table, stars }: Made,
   batch: number,
   codec: ParquetCodec,
 ): Promise<Buffer> {
-  const batches = Array.from({ length: rows }, () => BigInt(batch));
-  const all = [...data, batches];
-  const columns = fileColumns(table.columns);
-  return codec.write(
-    columns,
-    columns.map((column, c) => vectorOf(column, all[c]!)),
-  );
+  const batches: Vector = {
+    layout: "bigint",
+    values: Array<bigint>(stars.rows).fill(BigInt(batch)),
+    nulls: undefined,
+  };
+  return codec.write(fileColumns(table.columns), [...stars.vectors, batches]);
 }

@@ -2,6 +2,7 @@ import { getTables } from "../../src/registry.ts";
 import { getColumnNames, keyOf, type SourceRow } from "../../src/table.ts";
 import { StarRows, type Rejected } from "../../src/transformation/star-rows.ts";
 import { toText } from "../../src/values.ts";
+import { storedAt } from "../../src/vectors.ts";
 
 /** What a table makes of rows: its own rows with each value as PostgreSQL would print it, and the rejected ones. */
 export interface Formatted {
@@ -26,17 +27,18 @@ export async function format(
       new Map((lookups[source.name] ?? []).map((row) => [String(row[keyOf(source)[0]!]), row])),
     ]),
   );
-  const star = new StarRows(table);
-  for (const source of table.sources)
-    for (const row of driving[source.name] ?? []) star.add(source, row, found);
+  const rejected: Rejected[] = [];
+  const star = new StarRows(table, (row) => rejected.push(row));
+  for (const source of table.sources) star.add(source, driving[source.name] ?? [], found);
+  const { vectors } = star;
   const names = getColumnNames(table);
   const rows = Array.from({ length: star.rows }, (_, row) =>
     Object.fromEntries(
       names.map((name, at) => {
-        const value = star.data[at]![row]!;
+        const value = storedAt(vectors[at]!, row);
         return [name, value === null ? null : toText(table.columns[name]!, value)];
       }),
     ),
   );
-  return { rows, rejected: star.rejected };
+  return { rows, rejected };
 }
