@@ -2,10 +2,10 @@ import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
-import { toText, type Stored } from "../values.ts";
 import type { Vector } from "../vectors.ts";
 import { copyBlocks, fieldOf } from "./binary.ts";
-import { holdReferenced, inferReferenced, referencedKeys } from "./references.ts";
+import { rangeOf, type Range } from "./range.ts";
+import { makeReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
 import { sqlType, WarehouseError, type FoundType } from "./warehouse.ts";
 
@@ -58,9 +58,8 @@ export async function mergeBatch(
   const infer = async (table: Table, rows: Rows, hold: boolean): Promise<void> => {
     for (const references of referencedKeys(table, rows, byName)) {
       const { dimension } = references;
-      const made = await about(dimension, RIGHTS, inferReferenced(db, schema, references));
+      const made = await about(dimension, RIGHTS, makeReferenced(db, schema, references, hold));
       if (made > 0) inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + made);
-      if (hold) await about(dimension, RIGHTS, holdReferenced(db, schema, references));
     }
   };
   const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
@@ -137,28 +136,16 @@ async function stageRows({ connection, db }: Warehouse, table: Table, rows: Rows
   await db.none(`analyze ${stage(table)} (${names(keyOf(table))})`);
 }
 
-/** The lowest and the highest of the first key column, in SQL. */
-interface KeyRange {
+/** Of the first key column. */
+interface KeyRange extends Range {
   readonly column: string;
-  readonly lowest: string;
-  readonly highest: string;
 }
 
-/** Undefined where SQL may see another order than we do. */
 function keyRange(table: Table, rows: Rows): KeyRange | undefined {
   const column = keyOf(table)[0]!;
-  const declared = table.columns[column]!;
-  const { layout, values, nulls } = rows.get(column)!;
-  if (layout === "text" || layout === "boolean" || nulls !== undefined || values.length === 0)
-    return undefined;
-  let lowest: number | bigint = values[0]!;
-  let highest = lowest;
-  for (const value of values)
-    if (value < lowest) lowest = value;
-    else if (value > highest) highest = value;
-  const sql = (value: Stored): string =>
-    `${literal(toText(declared, value))}::${sqlType(declared)}`;
-  return { column: name(column), lowest: sql(lowest), highest: sql(highest) };
+  const { values, nulls } = rows.get(column)!;
+  const range = nulls === undefined ? rangeOf(table.columns[column]!, values) : undefined;
+  return range && { column: name(column), ...range };
 }
 
 /**

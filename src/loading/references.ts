@@ -5,6 +5,7 @@ import { name, qualified } from "../postgres/sql.ts";
 import { keyOf, referencesOf, type Table } from "../table.ts";
 import { toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
+import { rangeOf, type Range } from "./range.ts";
 import { inferMembers, sqlType, WarehouseError } from "./warehouse.ts";
 
 /** The values of a column, each once; null refers to nothing and is none of them. */
@@ -25,6 +26,8 @@ export interface References {
   readonly keys: string;
   readonly type: string;
   readonly count: number;
+  /** What is true of the dimension's rows `d` that have these keys, so that no others need be read. */
+  readonly within: string;
 }
 
 /**
@@ -36,48 +39,74 @@ export function referencedKeys(
   vectors: ReadonlyMap<string, Vector>,
   byName: ReadonlyMap<string, Table>,
 ): References[] {
-  const texts = new Map<string, { column: Column; keys: Set<string> }>();
+  const found = new Map<string, { column: Column; keys: Set<string>; ranges: Range[] }>();
   for (const { column, table: target } of referencesOf(table)) {
     const declared = table.columns[column]!;
-    const of = texts.get(target) ?? { column: declared, keys: new Set() };
-    texts.set(target, of);
-    for (const value of distinctOf(vectors.get(column)!)) of.keys.add(toText(declared, value));
+    const values = distinctOf(vectors.get(column)!);
+    const of = found.get(target) ?? { column: declared, keys: new Set(), ranges: [] };
+    found.set(target, of);
+    for (const value of values) of.keys.add(toText(declared, value));
+    const range = rangeOf(declared, values);
+    if (range) of.ranges.push(range);
   }
-  return [...texts].map(([target, { column, keys }]) => ({
-    dimension: byName.get(target)!,
-    keys: `{${[...keys].map((key) => `"${key.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`,
-    type: sqlType(column),
-    count: keys.size,
-  }));
+  return [...found]
+    .filter(([, { keys }]) => keys.size > 0)
+    .map(([target, { column, keys, ranges }]) => {
+      const dimension = byName.get(target)!;
+      const lowest = ranges.map((range) => range.lowest).join(", ");
+      const highest = ranges.map((range) => range.highest).join(", ");
+      return {
+        dimension,
+        keys: `{${[...keys].map((key) => `"${key.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`,
+        type: sqlType(column),
+        count: keys.size,
+        within:
+          ranges.length > 0
+            ? `d.${name(keyOf(dimension)[0]!)} between least(${lowest}) and greatest(${highest})`
+            : "true",
+      };
+    });
 }
 
-/** Makes the inferred members that are missing. @returns how many */
-export const inferReferenced = (
-  db: Db,
-  schema: string,
-  { dimension, keys, type }: References,
-): Promise<number> =>
-  inferMembers(db, schema, dimension, `select unnest($1::${type}[]) as key`, [keys]);
-
 /**
- * Holds the rows that are referred to until the transaction ends, as a foreign key's trigger does: nobody deletes them.
+ * Makes the inferred members that are missing.
+ * @param hold whether to hold all rows that are referred to until the transaction ends, as a foreign key's trigger does:
+ *   nobody deletes them
+ * @returns how many were made
  * @throws WarehouseError where one is gone since it was made or seen
  */
-export async function holdReferenced(
+export async function makeReferenced(
   db: Db,
   schema: string,
-  { dimension, keys, type, count }: References,
-): Promise<void> {
+  references: References,
+  hold: boolean,
+): Promise<number> {
+  const { dimension, keys, type, count, within } = references;
+  if (hold && (await held(db, schema, references)) === count) return 0;
+  const missing = `select unnest($1::${type}[]) as key`;
+  const made = await inferMembers(db, schema, dimension, missing, { within, parameters: [keys] });
+  const gone = hold ? count - (await held(db, schema, references)) : 0;
+  if (gone !== 0)
+    throw new WarehouseError(
+      `${dimension.name}: rows that are referred to were deleted by somebody else just now (${gone}); the batch is tried again`,
+    );
+  return made;
+}
+
+/** Holds the rows that are there. @returns how many keys have one */
+async function held(
+  db: Db,
+  schema: string,
+  { dimension, keys, type, within }: References,
+): Promise<number> {
   const [key] = keyOf(dimension);
-  const { held } = await db.one<{ held: number }>(
-    `select count(*)::int as held
+  const { count } = await db.one<{ count: number }>(
+    `select count(*)::int as count
        from (select from ${qualified(schema, dimension.name)} d
                join unnest($1::${type}[]) as k(key) on d.${name(key!)} = k.key
+              where ${within}
                 for key share of d) held`,
     [keys],
   );
-  if (held !== count)
-    throw new WarehouseError(
-      `${dimension.name}: ${count - held} rows that are referred to were deleted by somebody else just now; the batch is tried again`,
-    );
+  return count;
 }

@@ -186,7 +186,7 @@ async function addColumn(
 /**
  * Gives a dimension an inferred member for each key that `keys` yields and it does not have: the key, and
  * placeholders, until the real row arrives.
- * @param keys a query of one column, `key`, with its parameters
+ * @param keys a query of one column, `key`, with its parameters; `within` is true of the rows `d` that have one of them
  * @returns how many were made
  */
 export function inferMembers(
@@ -194,7 +194,7 @@ export function inferMembers(
   schema: string,
   table: Table,
   keys: string,
-  parameters: readonly unknown[] = [],
+  { within = "true", parameters = [] }: { within?: string; parameters?: readonly unknown[] } = {},
 ): Promise<number> {
   const [key] = keyOf(table);
   const columns = getColumnNames(table);
@@ -205,7 +205,7 @@ export function inferMembers(
   return db.result(
     `insert into ${place} (${names(columns)})
      select ${values.join(", ")} from (${keys}) k
-      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key)
+      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key and ${within})
          on conflict (${name(key!)}) do nothing`,
     parameters,
     (result) => result.rowCount,
