@@ -179,7 +179,7 @@ export class JsonLines {
   }
 
   #gzip(): void {
-    this.#members.push(gzipSync(this.#lines.join("")));
+    this.#members.push(gzipSync(this.#lines.join(""), { level: 1 }));
     this.#lines = [];
     this.#length = 0;
   }

@@ -101,7 +101,9 @@ export class StarRows {
       try {
         store(this.#table.columns[name]!, value);
       } catch (error) {
-        throw new Error(`${name}: ${(error as Error).message}`, { cause: error });
+        // Not an error of its own: its stack would take longer to make than all else that a bad row costs.
+        (error as Error).message = `${name}: ${(error as Error).message}`;
+        throw error;
       }
       return [name, value] as const;
     });
