@@ -1,7 +1,7 @@
 // The alarms, the topic that they mail by, and the metric filters that count what the functions log. Each alarm says what
 // it means and where the runbook tells what to do. Loaded with require(): keep it CommonJS.
 const FUNCTIONS = ["Ingestion", "Transformation", "Loading"];
-const QUEUES = ["Transformation", "Loading"];
+const QUEUES = ["Ingestion", "Transformation", "Loading"];
 const noValue = { Ref: "AWS::NoValue" };
 
 /** kebab-case, for names that people read. */

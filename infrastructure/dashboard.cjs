@@ -121,6 +121,7 @@ module.exports = async ({ resolveVariable }) => {
       ...FUNCTIONS.map((of) => lambda("Throttles", of, { label: `${of}, throttled` })),
     ]),
     graph("Dead letters", "Maximum", [
+      queue("ApproximateNumberOfMessagesVisible", "ingestion-dead-letters", "ingestion"),
       queue("ApproximateNumberOfMessagesVisible", "transformation-dead-letters", "transformation"),
       queue("ApproximateNumberOfMessagesVisible", "loading-dead-letters", "loading"),
     ]),

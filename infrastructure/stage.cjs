@@ -64,6 +64,9 @@ const parameters = {
   memorySize: whole(128, 10_240),
   timeout: whole(1, 900),
   visibilityTimeout: whole(1, 43_200),
+  batchRows: whole(1, 10_000_000),
+  batchBytes: whole(1, 1_000_000_000),
+  continueAtOnce: flag,
   reservedConcurrency: orNull(whole(1, 1000)),
   logLevel: v.picklist(["DEBUG", "INFO", "WARN", "ERROR"]),
   logRetentionInDays: v.pipe(

@@ -6,6 +6,11 @@ export class SettingsError extends Error {
 }
 
 const required = v.pipe(v.string(), v.nonEmpty());
+const count = v.pipe(
+  v.string(),
+  v.regex(/^[1-9][0-9]{0,9}$/, "a whole number from 1 up"),
+  v.transform(Number),
+);
 
 /** Every variable of the environment that this service reads, besides the AWS SDK's own. */
 const all = {
@@ -15,6 +20,12 @@ const all = {
   SOURCE_SECRET: required,
   /** Name or ARN of the secret that opens the warehouse. */
   WAREHOUSE_SECRET: required,
+  /** Rows that a batch holds at most. */
+  BATCH_ROWS: v.optional(count, "100000"),
+  /** Bytes of JSON that a batch holds at most, before compression; a single row may be larger. */
+  BATCH_BYTES: v.optional(count, String(32 << 20)),
+  /** Whether a run that is not done asks for its next invocation at once: a queue must tell ingestion of that. Else the next tick goes on. */
+  CONTINUE_AT_ONCE: v.optional(v.picklist(["true", "false"]), "false"),
   PARQUET_CODEC: v.optional(v.picklist(["hyparquet", "parquets"]), "hyparquet"),
 };
 
@@ -28,7 +39,8 @@ export function getSettings<N extends keyof Settings>(...names: [N, ...N[]]): Pi
   if (parsed.success) return parsed.output as Settings;
   const [issue] = parsed.issues;
   const name = v.getDotPath(issue)!;
-  const expected = issue.type === "picklist" ? issue.expected : "a value";
+  const expected =
+    issue.type === "picklist" ? issue.expected : issue.type === "regex" ? issue.message : "a value";
   const found = JSON.stringify(process.env[name]) ?? "none";
   throw new SettingsError(
     `environment variable ${name}: expected ${expected}, found ${found}; serverless.yml sets it for a deployed function`,

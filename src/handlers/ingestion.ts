@@ -1,6 +1,9 @@
 import type { Context } from "aws-lambda";
+import { deadlineOf } from "./deadline.ts";
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
 import { Observer, sum } from "../observe.ts";
+import { HINTS } from "../lake/keys.ts";
+import { writeHint } from "../lake/manifest.ts";
 import { connectWith } from "../postgres/connection.ts";
 import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
@@ -8,22 +11,33 @@ import { getSettings } from "../settings.ts";
 const observer = new Observer("ingestion");
 
 /**
- * Reads what changed in the source since the newest batch, and commits it as the next.
+ * Reads what changed in the source since the newest batch, and commits it, a bounded batch at a time.
  * @param event the schedule's, or none; `{ "resync": true }` reads everything again
  */
 export function handler(
   event?: { readonly resync?: boolean } | null,
   context?: Context,
 ): Promise<IngestionSummary> {
+  const deadline = deadlineOf(context);
   return observer.run(context, async () => {
-    const { INGESTION_BUCKET, SOURCE_SECRET } = getSettings("INGESTION_BUCKET", "SOURCE_SECRET");
+    const settings = getSettings(
+      "INGESTION_BUCKET",
+      "SOURCE_SECRET",
+      "BATCH_ROWS",
+      "BATCH_BYTES",
+      "CONTINUE_AT_ONCE",
+    );
     if (event?.resync !== undefined && typeof event.resync !== "boolean")
       throw new Error('to read everything again, send { "resync": true }');
     const summary = await ingest(
-      () => connectWith(SOURCE_SECRET),
-      INGESTION_BUCKET,
+      () => connectWith(settings.SOURCE_SECRET),
+      settings.INGESTION_BUCKET,
       await getTables(),
-      { resync: event?.resync === true },
+      {
+        resync: event?.resync === true,
+        limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
+        ...deadline,
+      },
     );
     observer.count({
       Heartbeat: 1,
@@ -33,6 +47,8 @@ export function handler(
       Batch: summary.batch,
     });
     observer.logger.info(`ingestion: ${summary.outcome}`, { ...summary });
+    if (summary.unfinished && settings.CONTINUE_AT_ONCE === "true")
+      await writeHint(settings.INGESTION_BUCKET, HINTS.goOn, summary.batch);
     return summary;
   });
 }

@@ -1,5 +1,5 @@
 import type { Context } from "aws-lambda";
-import { hasTime, patience } from "./deadline.ts";
+import { deadlineOf, patience } from "./deadline.ts";
 import { answer, type QueueAnswer } from "./event.ts";
 import { BusyError, load, skipBatch, type LoadingSummary } from "../loading/load.ts";
 import { Observer, sum } from "../observe.ts";
@@ -20,6 +20,7 @@ export function handler(
   event?: unknown,
   context?: Context,
 ): Promise<QueueAnswer & Partial<LoadingSummary>> {
+  const deadline = deadlineOf(context);
   return observer.run(context, async () => {
     const settings = getSettings("PROCESSED_BUCKET", "WAREHOUSE_SECRET", "PARQUET_CODEC");
     const codec = await codecNamed(settings.PARQUET_CODEC);
@@ -31,7 +32,7 @@ export function handler(
         if (skip) await skipBatch(connection, settings.PROCESSED_BUCKET, skip, patience(context));
         return await load(connection, settings.PROCESSED_BUCKET, tables, codec, {
           wait: patience(context),
-          goOn: () => hasTime(context),
+          goOn: deadline.goOn,
           loaded: (batch) => {
             observer.count({
               RowsLoaded: sum(batch.tables, ({ rows }) => rows),

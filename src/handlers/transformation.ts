@@ -1,5 +1,5 @@
 import type { Context } from "aws-lambda";
-import { hasTime } from "./deadline.ts";
+import { deadlineOf } from "./deadline.ts";
 import { answer, type QueueAnswer } from "./event.ts";
 import { Observer, sum } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
@@ -18,6 +18,7 @@ export function handler(
   event?: unknown,
   context?: Context,
 ): Promise<QueueAnswer & { readonly batches: readonly TransformationSummary[] }> {
+  const deadline = deadlineOf(context);
   return observer.run(context, async () => {
     const settings = getSettings("INGESTION_BUCKET", "PROCESSED_BUCKET", "PARQUET_CODEC");
     const buckets = { ingestion: settings.INGESTION_BUCKET, processed: settings.PROCESSED_BUCKET };
@@ -37,7 +38,7 @@ export function handler(
     const progress = {
       done,
       failed: (error: Error) => observer.failed(error),
-      goOn: () => hasTime(context),
+      goOn: deadline.goOn,
     };
     const answered = await answer(
       event,

@@ -2,24 +2,35 @@ import { randomBytes } from "node:crypto";
 import { getBuild } from "../build.ts";
 import { fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, HINTS } from "../lake/keys.ts";
+import { writeFile } from "../lake/lines-file.ts";
 import {
   commitManifest,
   getLastUpload,
+  sha256,
   writeHint,
   type IngestionManifest,
+  type Read,
 } from "../lake/manifest.ts";
-import { writeFile, type Hold } from "../lake/streams.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
-import { getData, type Reading } from "./read.ts";
+import type { Limits } from "./driving.ts";
+import { servedBy } from "./plan.ts";
+import { getData, type Reading, type SourceBatch, type SourceRows } from "./read.ts";
 import { fenceAge, type Holder } from "./snapshot.ts";
 
 /** What an ingestion did. */
 export interface IngestionSummary {
-  /** `committed` a batch; `unchanged`: nothing written; `lost the race` to another run, whose batch stands. */
+  /**
+   * `committed` what there was to read, or a part of it; `unchanged`: nothing written; `lost the race` to another run, whose
+   * batches stand.
+   */
   readonly outcome: "committed" | "unchanged" | "lost the race";
   /** The newest batch now; 0 where there is none. */
   readonly batch: number;
+  /** Batches that this invocation committed. */
+  readonly batches: number;
+  /** True where time was up before the run was done: the next invocation goes on. */
+  readonly unfinished: boolean;
   readonly kind: IngestionManifest["kind"];
   /** Why more than the changes was read. */
   readonly reasons: readonly string[];
@@ -34,100 +45,172 @@ export interface IngestionSummary {
   readonly undeclared: readonly string[];
 }
 
-/** Bytes that a run's files may hold in memory until it is known whether they are news. */
-const HOLD = 16 << 20;
+export interface IngestOptions {
+  /** Reads everything again. */
+  readonly resync?: boolean;
+  /** The day that the objects are filed under. */
+  readonly at?: Date;
+  readonly limits?: Limits;
+  /** Asked before each batch but the first: false leaves the rest to the next invocation. */
+  readonly goOn?: () => boolean;
+  /** Asked again and again while a batch is read: true ends it after some rows. */
+  readonly isLate?: () => boolean;
+}
+
+/** What a batch holds at most, unless the environment says otherwise. */
+export const LIMITS: Limits = { rows: 100_000, bytes: 32 << 20 };
 
 /**
- * One run: reads what changed since the newest batch, in one snapshot, and commits it as the next batch.
+ * One invocation: reads what changed since the newest batch, in one snapshot, and commits it, a bounded batch at a time; or
+ * goes on with a run that is not done.
  *
- * @param connect opens the source; it is closed again before this returns
+ * @param connect opens the source; what was opened is closed again before this returns
  * @throws ContractError before anything is written; ManifestError, ConnectionError, S3Error. Nothing is lost then: the
- *   next run reads from the same fence
+ *   next run goes on after the last batch that was committed
  */
 export async function ingest(
   connect: () => Promise<Connection>,
   bucket: string,
   tables: readonly Table[],
-  { resync = false, at = new Date() }: { resync?: boolean; at?: Date } = {},
+  {
+    resync = false,
+    at = new Date(),
+    limits = LIMITS,
+    goOn = () => true,
+    isLate = () => false,
+  }: IngestOptions = {},
 ): Promise<IngestionSummary> {
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
   const last = await getLastUpload(bucket);
-  const batch = (last?.manifest.batch ?? 0) + 1;
-  const run = randomBytes(6).toString("hex");
-  const hold: Hold = { left: HOLD };
   const connection = await connect();
-  let reading: Reading;
+  let committing: Promise<boolean> = Promise.resolve(true);
   try {
-    reading = await getData(connection, tables, last?.manifest, resync, (table, parts) =>
-      writeFile(bucket, getObjectPath(table, { at, batch, run }, "json.gz"), parts, hold),
-    );
+    const reading = await getData(connection, connect, tables, last?.manifest, resync);
+    const run = new Run(bucket, tables, reading, last, at);
+    for await (const batch of reading.batches(limits, { goOn, isLate })) {
+      // One batch is written while the next is read.
+      if (!(await committing)) break;
+      committing = run.commit(batch);
+      committing.catch(() => undefined);
+    }
+    await committing;
+    return await run.end();
   } finally {
+    await committing.catch(() => undefined);
     await connection.close();
   }
+}
 
-  const { snapshot, plan, files } = reading;
-  const objects = files.map(({ table, file }) => ({
-    table,
-    key: file.key,
-    rows: file.rows.reduce((sum, rows) => sum + rows, 0),
-    driving_rows: file.rows[0]!,
-    bytes: file.bytes,
-    sha256: file.sha256,
-  }));
-  const manifest: IngestionManifest = {
-    batch,
-    run,
-    kind: plan.kind,
-    previous_sha256: last?.sha256 ?? null,
-    committed_at: new Date().toISOString(),
-    ...snapshot,
-    since: plan.since,
-    high_water: reading.highWater,
-    cursor: null,
-    build: getBuild(),
-    fingerprints: fingerprintsOf(tables),
-    objects,
-  };
-  const done = (outcome: IngestionSummary["outcome"], batch: number): IngestionSummary => ({
-    outcome,
-    batch,
-    kind: plan.kind,
-    reasons: plan.reasons,
-    run,
-    rows: Object.fromEntries(objects.map(({ table, rows }) => [table, rows])),
-    bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
-    fenceAge: fenceAge(snapshot),
-    ...(reading.holder ? { fenceHolder: reading.holder } : {}),
-    undeclared: reading.undeclared,
-  });
+/** The batches of one invocation, committed one after the other. */
+class Run {
+  readonly #bucket: string;
+  readonly #tables: readonly Table[];
+  readonly #reading: Reading;
+  readonly #at: Date;
+  readonly #run = randomBytes(6).toString("hex");
+  #outcome: IngestionSummary["outcome"] = "unchanged";
+  #last: Read<IngestionManifest> | undefined;
+  #batches = 0;
+  #bytes = 0;
+  readonly #rows = new Map<string, number>();
 
-  const held = files.every(({ file }) => file.held);
-  if (objects.length === 0 || isNothingNew(manifest, last?.manifest, held))
-    return done("unchanged", batch - 1);
-  await Promise.all(files.map(({ file }) => file.put()));
-  if (!(await commitManifest(bucket, manifest))) return done("lost the race", batch);
-  await writeHint(bucket, HINTS.newest, batch);
-  return done("committed", batch);
+  constructor(
+    bucket: string,
+    tables: readonly Table[],
+    reading: Reading,
+    last: Read<IngestionManifest> | undefined,
+    at: Date,
+  ) {
+    this.#bucket = bucket;
+    this.#tables = tables;
+    this.#reading = reading;
+    this.#last = last;
+    this.#at = at;
+  }
+
+  /** @returns false where the run ends here: there is nothing new, or another run was first */
+  async commit({ tables, cursor }: SourceBatch): Promise<boolean> {
+    const { plan, snapshot } = this.#reading;
+    const batch = (this.#last?.manifest.batch ?? 0) + 1;
+    const made = await Promise.all(tables.map((table) => this.#finish(table, batch)));
+    const manifest: IngestionManifest = {
+      batch,
+      run: this.#run,
+      kind: plan.kind,
+      previous_sha256: this.#last?.sha256 ?? null,
+      committed_at: new Date().toISOString(),
+      ...snapshot,
+      fence: plan.goesOn?.fence ?? snapshot.fence,
+      since: plan.since,
+      high_water: this.#reading.highWater,
+      cursor,
+      build: getBuild(),
+      fingerprints: servedBy(plan, fingerprintsOf(this.#tables)),
+      objects: made.map(({ object }) => object),
+    };
+    for (const { table, rows } of manifest.objects)
+      this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
+    this.#bytes += manifest.objects.reduce((sum, { bytes }) => sum + bytes, 0);
+
+    const begins = this.#batches === 0 && !plan.goesOn;
+    if (begins && (tables.length === 0 || isNothingNew(manifest, this.#last?.manifest)))
+      return false;
+    await Promise.all(made.map(({ object, body }) => writeFile(this.#bucket, object.key, body)));
+    const committed = await commitManifest(this.#bucket, manifest);
+    this.#outcome = committed ? "committed" : "lost the race";
+    if (!committed) return false;
+    this.#last = committed;
+    this.#batches++;
+    return true;
+  }
+
+  async #finish(
+    { table, rows, drivingRows, file }: SourceRows,
+    batch: number,
+  ): Promise<{ body: Buffer; object: IngestionManifest["objects"][number] }> {
+    const key = getObjectPath(table, { at: this.#at, batch, run: this.#run }, "json.gz");
+    const body = await file.end();
+    const { length: bytes } = body;
+    return {
+      body,
+      object: { table, key, rows, driving_rows: drivingRows, bytes, sha256: sha256(body) },
+    };
+  }
+
+  async end(): Promise<IngestionSummary> {
+    const { plan, snapshot, holder, undeclared } = this.#reading;
+    const newest = this.#last?.manifest;
+    if (newest && this.#batches > 0) await writeHint(this.#bucket, HINTS.newest, newest.batch);
+    const lost = this.#outcome === "lost the race";
+    return {
+      outcome: this.#outcome,
+      batch: (newest?.batch ?? 0) + (lost ? 1 : 0),
+      batches: this.#batches,
+      unfinished: !lost && this.#batches > 0 && newest?.cursor !== null,
+      kind: plan.kind,
+      reasons: plan.reasons,
+      run: this.#run,
+      rows: Object.fromEntries(this.#rows),
+      bytes: this.#bytes,
+      fenceAge: fenceAge(snapshot),
+      ...(holder ? { fenceHolder: holder } : {}),
+      undeclared,
+    };
+  }
 }
 
 /**
- * True where a batch would say what the newest one says: an open transaction holds the fence back, and the same rows
- * were read again. One too large to be held in memory is committed all the same where that moves the fence: reading
- * it again and again would cost more.
+ * True where a run would say in one batch what the newest one says: an open transaction holds the fence back, and the same
+ * rows were read again.
  */
-function isNothingNew(
-  now: IngestionManifest,
-  last: IngestionManifest | undefined,
-  held: boolean,
-): boolean {
-  if (!last || now.kind !== "changes") return false;
+function isNothingNew(now: IngestionManifest, last: IngestionManifest | undefined): boolean {
+  if (!last || now.kind !== "changes" || now.cursor || last.cursor) return false;
   const same = <T>(of: (manifest: IngestionManifest) => T): boolean =>
     JSON.stringify(of(now)) === JSON.stringify(of(last));
   return (
     same((m) => Object.entries(m.fingerprints)) &&
     same((m) =>
       m.objects.map(({ table, rows, driving_rows, sha256 }) => [table, rows, driving_rows, sha256]),
-    ) &&
-    (held || now.fence === last.fence)
+    )
   );
 }

@@ -1,7 +1,10 @@
 import { fingerprint } from "../fingerprint.ts";
-import type { IngestionManifest } from "../lake/manifest.ts";
+import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
 import type { Table } from "../table.ts";
 import type { Snapshot } from "./snapshot.ts";
+
+/** The last batch so far of a run that is not done. */
+export type Unfinished = IngestionManifest & { readonly cursor: Cursor };
 
 /** What a run reads, and why. */
 export interface Plan {
@@ -12,14 +15,17 @@ export interface Plan {
   readonly since: string | null;
   /** Names of the sources that are read from the start. */
   readonly whole: ReadonlySet<string>;
+  /** The batch after which an unfinished run goes on; absent where a run begins. */
+  readonly goesOn?: Unfinished;
 }
 
 /** A fence further back than this is not compared any more: 32-bit ids wrap at 2³², half of that is ahead. */
 const FARTHEST = 1_000_000_000n;
 
 /**
- * Says what to read after the batch `last`, from what `snapshot` shows: the changes since its fence; the whole of a
- * source that a new or changed table module is driven by; or everything, where transaction ids cannot be compared.
+ * Says what to read after the batch `last`, from what `snapshot` shows: the rest of its run, where that is not done; else
+ * the changes since its fence; the whole of a source that a new or changed table module is driven by; or everything, where
+ * transaction ids cannot be compared.
  */
 export function planRun(
   last: IngestionManifest | undefined,
@@ -32,6 +38,14 @@ export function planRun(
   const doubt = resync ? "asked for" : whyNotComparable(last, snapshot);
   if (doubt !== undefined)
     return { kind: "resync", reasons: [doubt], since: null, whole: everything };
+  if (isUnfinished(last))
+    return {
+      kind: last.kind,
+      reasons: [`batch ${last.batch} left off in ${last.cursor.table}`],
+      since: last.since,
+      whole: new Set(last.cursor.whole),
+      goesOn: last,
+    };
   const unfilled = tables.filter((table) => last.fingerprints[table.name] !== fingerprint(table));
   const unmarked = tables
     .flatMap((table) => table.sources)
@@ -48,6 +62,23 @@ export function planRun(
   };
 }
 
+const isUnfinished = (manifest: IngestionManifest): manifest is Unfinished =>
+  manifest.cursor !== null;
+
+/**
+ * The fingerprints of the tables that a run serves: all of them; of one that goes on, those that it began with and that
+ * are the same still. The next run finds the others new, and fills them.
+ */
+export function servedBy(
+  { goesOn }: Plan,
+  fingerprints: Readonly<Record<string, string>>,
+): Record<string, string> {
+  if (!goesOn) return fingerprints;
+  return Object.fromEntries(
+    Object.entries(fingerprints).filter(([name, of]) => goesOn.fingerprints[name] === of),
+  );
+}
+
 /** Transaction ids mean something only within one timeline of one database, and only forwards. */
 function whyNotComparable(last: IngestionManifest, now: Snapshot): string | undefined {
   if (last.system_identifier !== now.system_identifier)
@@ -58,8 +89,11 @@ function whyNotComparable(last: IngestionManifest, now: Snapshot): string | unde
     return `the source was restored or failed over (timeline ${last.timeline} → ${now.timeline})`;
   if (last.server_started_at !== now.server_started_at)
     return `the source was restarted at ${now.server_started_at}`;
-  const behind = BigInt(now.fence) - BigInt(last.fence);
-  if (behind < 0n) return `the fence went back (${last.fence} → ${now.fence})`;
+  if (BigInt(now.fence) < BigInt(last.fence))
+    return `the fence went back (${last.fence} → ${now.fence})`;
+  // An unfinished run goes on reading what it began to, from further back.
+  const from = (isUnfinished(last) ? last.since : undefined) ?? last.fence;
+  const behind = BigInt(now.fence) - BigInt(from);
   if (behind > FARTHEST) return `the last batch is ${behind} transactions ago`;
   return undefined;
 }

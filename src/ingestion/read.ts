@@ -1,24 +1,51 @@
-import pgPromise from "pg-promise";
 import { allSources } from "../check-tables.ts";
-import type { IngestionManifest } from "../lake/manifest.ts";
-import type { WrittenFile } from "../lake/streams.ts";
+import { LinesFile } from "../lake/lines-file.ts";
+import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import { copyOut } from "../postgres/copy.ts";
+import { copyOut } from "../postgres/copy-out.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import type { Source, Table } from "../table.ts";
 import { checkContract } from "./contract.ts";
+import { DrivingRows, halve, type Limits, type Part, type Position } from "./driving.ts";
+import { isKeyOf, type Key } from "./keyset.ts";
+import { joined, wholeLines, type Lines } from "./lines.ts";
 import { planRun, type Plan } from "./plan.ts";
-import { Queries, type SourceQueries } from "./select.ts";
-import { fenceAge, fenceHolder, readSnapshot, type Holder, type Snapshot } from "./snapshot.ts";
+import { Queries } from "./select.ts";
+import {
+  beginSnapshot,
+  exportSnapshot,
+  fenceAge,
+  fenceHolder,
+  joinSnapshot,
+  readSnapshot,
+  type Holder,
+  type Snapshot,
+} from "./snapshot.ts";
 
-/** The rows of one source table, as a file. */
-export interface SourceFile {
+/** The rows of one source table in a batch. */
+export interface SourceRows {
   readonly table: string;
-  readonly file: WrittenFile;
+  readonly rows: number;
+  /** The first so many drive tables, the others are there to be looked up. */
+  readonly drivingRows: number;
+  readonly file: LinesFile;
 }
 
-/** What one snapshot of the source had to say. */
+/** A consistent part of what a run reads: no driving row without the rows that it looks up. */
+export interface SourceBatch {
+  readonly tables: readonly SourceRows[];
+  /** Where the run goes on; null where it is done. */
+  readonly cursor: Cursor | null;
+}
+
+/** What a reader is asked to keep an eye on; see IngestOptions. */
+interface Time {
+  readonly goOn: () => boolean;
+  readonly isLate: () => boolean;
+}
+
+/** What one snapshot of the source has to say. */
 export interface Reading {
   readonly snapshot: Snapshot;
   readonly plan: Plan;
@@ -28,81 +55,194 @@ export interface Reading {
   readonly undeclared: readonly string[];
   /** Who holds the fence back, where anybody does and it is to be seen. */
   readonly holder: Holder | undefined;
-  /** One a source table that has rows in this batch. */
-  readonly files: readonly SourceFile[];
+  /**
+   * Batches until the run is done or time is up, all of this snapshot. One without rows where there was nothing to read.
+   * Leaving off in the middle ends the connection's session.
+   */
+  batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch>;
 }
 
-const { TransactionMode, isolationLevel } = pgPromise.txMode;
-const oneSnapshot = new TransactionMode({
-  tiLevel: isolationLevel.repeatableRead,
-  readOnly: true,
-});
-
 /**
- * Streams what changed since the batch `last` into files, all of it from one snapshot of the source.
+ * Reads what changed since the batch `last`, or what its run has left to read, in one snapshot of the source.
  *
- * @param write makes a file of the lines of `parts`, one after the other
- * @throws ContractError before anything is written
+ * @param connection is in the middle of a transaction afterwards: whoever opened it closes it
+ * @param connect opens one more, where rows are to be looked up while others are being read
+ * @throws ContractError before any row is read
  */
-export function getData(
+export async function getData(
   connection: Connection,
+  connect: () => Promise<Connection>,
   tables: readonly Table[],
   last: IngestionManifest | undefined,
   resync: boolean,
-  write: (table: string, parts: AsyncIterable<Buffer>[]) => Promise<WrittenFile>,
 ): Promise<Reading> {
-  return connection.db.tx({ mode: oneSnapshot }, async (transaction) => {
-    const snapshot = await readSnapshot(transaction);
-    const sources = allSources(tables);
-    const catalogue = await readCatalogue(transaction, sources);
-    const undeclared = checkContract(sources, catalogue);
-    const plan = planRun(last, snapshot, tables, { resync });
-    const before = last?.high_water ?? {};
-    const highWater = await newestOf(transaction, sources, before);
-    const queries = new Queries(tables, plan, before);
+  await beginSnapshot(connection.db);
+  const snapshot = await readSnapshot(connection.db);
+  const sources = allSources(tables);
+  const catalogue = await readCatalogue(connection.db, sources);
+  const undeclared = checkContract(sources, catalogue);
+  const plan = planRun(last, snapshot, tables, { resync });
+  const marks = plan.goesOn?.cursor.marks ?? last?.high_water ?? {};
+  const highWater = plan.goesOn?.high_water ?? (await newestOf(connection.db, sources, marks));
+  const holder = fenceAge(snapshot) > 0 ? await fenceHolder(connection.db, snapshot) : undefined;
+  const queries = new Queries(tables, catalogue, plan, marks);
 
-    const files: SourceFile[] = [];
-    const driving = new Map<string, number>();
-    for (const { source, query } of seekersFirst(
-      sources.map((source) => ({ source, query: queries.of(source, catalogue.get(source.name)!) })),
-    )) {
-      // Where no driving row looks this source up, the second query would find nothing.
-      const sought = query.lookedUpBy.some((seeker) => driving.get(seeker) !== 0);
-      const parts = [
-        query.driving,
-        ...(query.lookedUp !== undefined && sought ? [query.lookedUp] : []),
-      ];
-      const file = await write(
-        source.name,
-        parts.map((sql) => copyOut(connection, sql)),
-      );
-      driving.set(source.name, file.rows[0]!);
-      if (file.rows.some((rows) => rows > 0)) files.push({ table: source.name, file });
+  async function* batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch> {
+    const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan);
+    // Now: once rows are on their way there is no asking for it.
+    const exported = await exportSnapshot(connection.db);
+    let reading = false;
+    const rows = new DrivingRows(order, after, async function* (source, key) {
+      reading = true;
+      yield* wholeLines(copyOut(connection, queries.driving(source, key)));
+      reading = false;
+    });
+    const lookups = new Lookups(connection, connect, queries, exported);
+    try {
+      let most = limits.rows;
+      do {
+        let parts = await rows.take({ ...limits, rows: most }, time.isLate, (source) =>
+          queries.lookedUpBy(new Set([source.name])).length === 0 ? new LinesFile() : undefined,
+        );
+        most = Math.min(limits.rows, most * 2);
+        let lookedUp = await lookups.of(parts, limits.bytes, reading);
+        while (!lookedUp) {
+          const half = halve(parts);
+          if (half) {
+            rows.giveBack(half.others);
+            parts = half.kept;
+            most = rowsOf(parts);
+          }
+          lookedUp = await lookups.of(parts, half ? limits.bytes : Infinity, reading);
+        }
+        yield {
+          tables: await byTable(parts, lookedUp),
+          cursor: cursorAt(rows.position, order, plan, marks),
+        };
+      } while (rows.position && time.goOn() && !time.isLate());
+    } finally {
+      await rows.close();
+      await lookups.close();
     }
-    const holder = fenceAge(snapshot) > 0 ? await fenceHolder(transaction, snapshot) : undefined;
-    return { snapshot, plan, highWater, undeclared, holder, files };
-  });
+  }
+  return { snapshot, plan, highWater, undeclared, holder, batches };
 }
 
-interface Todo {
-  readonly source: Source;
-  readonly query: SourceQueries;
+const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) => sum + rows, 0);
+
+/** Reads what a batch's driving rows look up, in their snapshot. */
+class Lookups {
+  readonly #connection: Connection;
+  readonly #connect: () => Promise<Connection>;
+  readonly #queries: Queries;
+  readonly #snapshot: string;
+  #second: Connection | undefined;
+
+  /** @param snapshot as the connection's transaction exported it */
+  constructor(
+    connection: Connection,
+    connect: () => Promise<Connection>,
+    queries: Queries,
+    snapshot: string,
+  ) {
+    this.#connection = connection;
+    this.#connect = connect;
+    this.#queries = queries;
+    this.#snapshot = snapshot;
+  }
+
+  /**
+   * The rows that driving rows look up, by source table; undefined where they are more than `most` bytes.
+   * @param isBusy true while the first connection sends driving rows
+   */
+  async of(
+    parts: readonly Part[],
+    most: number,
+    isBusy: boolean,
+  ): Promise<ReadonlyMap<string, Lines> | undefined> {
+    const ranges = new Map(parts.map((part) => [part.source.name, part]));
+    const found = new Map<string, Lines>();
+    let left = most;
+    for (const target of this.#queries.lookedUpBy(new Set(ranges.keys()))) {
+      const query = this.#queries.lookedUp(target, ranges);
+      if (query === undefined) continue;
+      const lines: Lines[] = [];
+      // To the end, also where it is too much: the connection is wanted again.
+      for await (const some of wholeLines(
+        copyOut(isBusy ? await this.#other() : this.#connection, query),
+      )) {
+        left -= some.bytes;
+        if (left >= 0) lines.push(some);
+      }
+      if (left < 0) return undefined;
+      if (lines.length > 0) found.set(target.name, joined(lines));
+    }
+    return found;
+  }
+
+  async #other(): Promise<Connection> {
+    if (!this.#second) {
+      this.#second = await this.#connect();
+      await joinSnapshot(this.#second.db, this.#snapshot);
+    }
+    return this.#second;
+  }
+
+  async close(): Promise<void> {
+    await this.#second?.close();
+  }
 }
 
-/** A source comes after those that look it up, where they do not look each other up. */
-function seekersFirst(todo: readonly Todo[]): readonly Todo[] {
-  const ordered = new Set<Todo>();
-  const visit = (item: Todo, path: readonly Todo[]): void => {
-    if (ordered.has(item) || path.includes(item)) return;
-    for (const seeker of item.query.lookedUpBy)
-      visit(
-        todo.find(({ source }) => source.name === seeker)!,
-        [...path, item],
-      );
-    ordered.add(item);
-  };
-  for (const item of todo) visit(item, []);
-  return [...ordered];
+/** Sources that drive dimensions alone come before those that drive facts, which refer to them; looked-up ones first. */
+function inReadingOrder(sources: readonly Source[], tables: readonly Table[]): Source[] {
+  const drives = ({ name: source }: Source): number =>
+    tables.findLastIndex((table) => table.sources.some((one) => one.name === source));
+  return sources.toSorted((a, b) => drives(a) - drives(b));
+}
+
+/** What an unfinished run has left; all of it where a run begins. */
+function whereToBegin(
+  sources: readonly Source[],
+  { goesOn }: Plan,
+): { order: readonly Source[]; after: Key | null } {
+  if (!goesOn) return { order: sources, after: null };
+  const { table, after, next } = goesOn.cursor;
+  const order = [table, ...next].flatMap(
+    (left) => sources.find(({ name: one }) => one === left) ?? [],
+  );
+  const [first] = order;
+  const goesOnWithin = first?.name === table && after !== null && isKeyOf(after, first);
+  return { order, after: goesOnWithin ? after : null };
+}
+
+function cursorAt(
+  position: Position | null,
+  order: readonly Source[],
+  { whole }: Plan,
+  marks: Readonly<Record<string, string>>,
+): Cursor | null {
+  if (!position) return null;
+  const { source, after } = position;
+  const next = order.slice(order.indexOf(source) + 1).map(({ name: one }) => one);
+  return { table: source.name, after, next, whole: [...whole], marks };
+}
+
+async function byTable(
+  parts: readonly Part[],
+  lookedUp: ReadonlyMap<string, Lines>,
+): Promise<SourceRows[]> {
+  const driving = new Map(parts.map((part) => [part.source.name, part]));
+  const made: SourceRows[] = [];
+  for (const table of new Set([...driving.keys(), ...lookedUp.keys()])) {
+    const part = driving.get(table);
+    const others = lookedUp.get(table);
+    const file = part?.file ?? new LinesFile();
+    await file.write(part?.lines.chunks ?? []);
+    await file.write(others?.chunks ?? []);
+    const drivingRows = part?.rows ?? 0;
+    made.push({ table, rows: drivingRows + (others?.rows ?? 0), drivingRows, file });
+  }
+  return made;
 }
 
 /**

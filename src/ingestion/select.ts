@@ -1,58 +1,73 @@
 import type { CatalogueColumn, CatalogueTable } from "../postgres/catalogue.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, type Source, type Table } from "../table.ts";
+import { inRange, orderOf, type Key, type Range } from "./keyset.ts";
 import type { Plan } from "./plan.ts";
 
-/** A COPY's text: no parameters are possible there, so that every name and value is escaped here. */
-export interface SourceQueries {
-  /** The rows that drive tables: changed ones, and those whose looked-up row changed. */
-  readonly driving: string;
-  /** Rows that are there only to be looked up by driving rows of other sources; undefined where none are. */
-  readonly lookedUp?: string;
-  /** The sources whose driving rows look this one up. */
-  readonly lookedUpBy: readonly string[];
-}
-
-/** Makes the queries of one run. `highWater` holds, by source, the newest value of a timestamp column at the last batch. */
+/**
+ * Makes the queries of one run, as texts for COPY: no parameters are possible there, so that every name and value is
+ * escaped here.
+ */
 export class Queries {
   readonly #tables: readonly Table[];
+  readonly #catalogue: ReadonlyMap<string, CatalogueTable>;
   readonly #plan: Plan;
-  readonly #highWater: Readonly<Record<string, string>>;
+  readonly #marks: Readonly<Record<string, string>>;
 
-  constructor(tables: readonly Table[], plan: Plan, highWater: Readonly<Record<string, string>>) {
+  /** @param marks by source, the newest value of a timestamp column up to which the run before had read */
+  constructor(
+    tables: readonly Table[],
+    catalogue: ReadonlyMap<string, CatalogueTable>,
+    plan: Plan,
+    marks: Readonly<Record<string, string>>,
+  ) {
     this.#tables = tables;
+    this.#catalogue = catalogue;
     this.#plan = plan;
-    this.#highWater = highWater;
+    this.#marks = marks;
   }
 
-  /** @param catalogue the source's columns: all are read, not only the declared ones */
-  of(source: Source, catalogue: CatalogueTable): SourceQueries {
-    const line = rowAsJson(source, catalogue.columns);
-    const driving = this.#drives(source, "t");
-    const seekers = this.#edges().filter((edge) => edge.target.name === source.name);
-    const wanted = seekers.map(
-      ({ from, by }) =>
-        `t.${name(keyOf(source)[0]!)} in (select x.${name(by)} from ${place(from)} x where ${this.#drives(from, "x")})`,
-    );
-    return {
-      driving: this.#copy(source, line, driving),
-      ...(wanted.length > 0 && driving !== "true"
-        ? {
-            lookedUp: this.#copy(
-              source,
-              line,
-              `(${driving}) is not true and (${wanted.join(" or ")})`,
-            ),
-          }
-        : {}),
-      lookedUpBy: seekers.map(({ from }) => from.name),
-    };
+  /** The rows of `source` that drive tables (changed ones, and those whose looked-up row changed) after a key, in its order. */
+  driving(source: Source, after: Key | null): string {
+    return this.#copy(source, this.#drivesWithin(source, "t", { after, upTo: null }));
   }
 
-  #copy(source: Source, line: string, where: string): string {
+  /** The sources that rows of those named look up. */
+  lookedUpBy(seekers: ReadonlySet<string>): Source[] {
+    const found = this.#edges().filter(({ from }) => seekers.has(from.name));
+    return [...new Map(found.map(({ target }) => [target.name, target])).values()];
+  }
+
+  /**
+   * The rows of `target` that are looked up by a batch's driving rows and are not driving in it themselves; undefined
+   * where there can be none.
+   * @param ranges by source, the stretch whose driving rows are in the batch
+   */
+  lookedUp(target: Source, ranges: ReadonlyMap<string, Range>): string | undefined {
+    const wanted = this.#edges().flatMap(({ from, by, target: to }) => {
+      const range = ranges.get(from.name);
+      if (to.name !== target.name || !range) return [];
+      const seekers = `select x.${name(by)} from ${place(from)} x where ${this.#drivesWithin(from, "x", range)}`;
+      return [`t.${name(keyOf(target)[0]!)} in (${seekers})`];
+    });
+    const own = ranges.get(target.name);
+    const driving = own ? this.#drivesWithin(target, "t", own) : "false";
+    if (wanted.length === 0 || driving === "true") return undefined;
+    return this.#copy(target, `(${driving}) is not true and (${wanted.join(" or ")})`);
+  }
+
+  #copy(source: Source, where: string): string {
+    const catalogue = this.#catalogue.get(source.name)!;
+    const columns = catalogue.columns.filter((column) => column.selectable);
+    // Sorted first and written as JSON after: a sort of finished lines would carry many times the bytes.
+    const rows =
+      `select ${names(
+        columns.map((column) => column.name),
+        "t.",
+      )} from ${place(source)} t ` + `where ${where} order by ${orderOf(source, catalogue, "t")}`;
     // The quote and the delimiter are characters that JSON never holds raw: each line arrives as it is.
     return (
-      `copy (select ${line} from ${place(source)} t where ${where} order by ${names(keyOf(source), "t.")}) ` +
+      `copy (select ${rowAsJson(source, columns)} from (${rows}) t) ` +
       "to stdout (format csv, quote e'\\x01', delimiter e'\\x02', encoding 'UTF8')"
     );
   }
@@ -69,6 +84,14 @@ export class Queries {
         edges.map((e) => [JSON.stringify([e.from.name, e.by, e.target.name]), e]),
       ).values(),
     ];
+  }
+
+  /** True of a driving row within `range`. */
+  #drivesWithin(source: Source, row: string, range: Range): string {
+    const drives = this.#drives(source, row);
+    const within = inRange(source, this.#catalogue.get(source.name)!, row, range);
+    if (within === "true") return drives;
+    return drives === "true" ? within : `(${drives}) and ${within}`;
   }
 
   /** True of a row that changed, or whose looked-up row did. */
@@ -88,7 +111,7 @@ export class Queries {
     const { changes } = source;
     if (this.#plan.since === null || changes.by === "full") return "true";
     if (changes.by === "timestamp") {
-      const newest = this.#highWater[source.name];
+      const newest = this.#marks[source.name];
       if (newest === undefined) return "true";
       const column = `${row}.${name(changes.column)}`;
       const type = source.columns[changes.column]!.type;
@@ -108,11 +131,10 @@ const COLUMNS_A_CALL = 40;
  * SQL for one row as one line of JSON: the same bytes as row_to_json in two thirds of the time, but for numbers beyond
  * a double's reach, which go as text.
  */
-export function rowAsJson(source: Source, columns: readonly CatalogueColumn[]): string {
-  const readable = columns.filter((column) => column.selectable);
+function rowAsJson(source: Source, columns: readonly CatalogueColumn[]): string {
   const calls: string[] = [];
-  for (let at = 0; at < readable.length; at += COLUMNS_A_CALL) {
-    const fields = readable.slice(at, at + COLUMNS_A_CALL).map((column, i) => {
+  for (let at = 0; at < columns.length; at += COLUMNS_A_CALL) {
+    const fields = columns.slice(at, at + COLUMNS_A_CALL).map((column, i) => {
       const label = `${at + i > 0 ? "," : ""}${JSON.stringify(column.name)}:`;
       return `${literal(label)}, ${valueAsJson(column, source.columns[column.name]?.type)}`;
     });

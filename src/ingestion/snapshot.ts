@@ -1,4 +1,5 @@
 import type { Db } from "../postgres/connection.ts";
+import { literal } from "../postgres/sql.ts";
 
 /** Which database this is, and what it shows us. The same for all reads of a transaction. */
 export interface Snapshot {
@@ -11,6 +12,25 @@ export interface Snapshot {
   readonly snapshot: string;
   /** Every transaction below it is settled. A 64-bit transaction id, as text. */
   readonly fence: string;
+}
+
+/** Begins the transaction in which everything is seen as of one moment. */
+export const beginSnapshot = (db: Db): Promise<null> =>
+  db.none("begin isolation level repeatable read, read only");
+
+/** A name by which other connections can see the same moment, as long as this transaction lasts. */
+export async function exportSnapshot(db: Db): Promise<string> {
+  const { snapshot } = await db.one<{ snapshot: string }>(
+    "select pg_export_snapshot() as snapshot",
+  );
+  return snapshot;
+}
+
+/** Begins a transaction that sees the moment of another connection's. It may wait for long between its queries. */
+export async function joinSnapshot(db: Db, snapshot: string): Promise<void> {
+  await beginSnapshot(db);
+  await db.none(`set transaction snapshot ${literal(snapshot)}`);
+  await db.none("set local idle_in_transaction_session_timeout = 0");
 }
 
 /** Must be the first query of a REPEATABLE READ transaction: it takes the transaction's snapshot. */

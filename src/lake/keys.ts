@@ -4,8 +4,15 @@
 export const BATCHES = "_batches/";
 /** Where the receipts are. */
 export const LOADS = "_loads/";
-/** What says where to begin a listing. These alone are overwritten; nothing is believed because of them. */
-export const HINTS = { newest: "_hints/newest.json", loaded: "_hints/loaded.json" } as const;
+/**
+ * What says where to begin a listing (`newest`, `loaded`), and whose put asks ingestion to go on (`goOn`). These alone are
+ * overwritten; nothing is believed because of them.
+ */
+export const HINTS = {
+  newest: "_hints/newest.json",
+  loaded: "_hints/loaded.json",
+  goOn: "_hints/continue.json",
+} as const;
 
 const number = (batch: number): string => String(batch).padStart(10, "0");
 

@@ -33,6 +33,21 @@ const common = {
   build: v.optional(count, 0),
 };
 
+const cursor = v.object({
+  /** The source table that is being read. */
+  table: v.string(),
+  /** Its last driving row so far, by primary key; null where none was read yet. */
+  after: v.nullable(v.record(v.string(), v.nullable(v.string()))),
+  /** The source tables that come then. */
+  next: v.array(v.string()),
+  /** Those that the run reads whole. */
+  whole: v.array(v.string()),
+  /** What the run reads a timestamp source from; see `high_water`. */
+  marks: v.record(v.string(), v.string()),
+});
+/** Where a run was left off, and what it needs to go on. */
+export type Cursor = v.InferOutput<typeof cursor>;
+
 const ingestionManifest = v.object({
   ...common,
   /** Which database this was read from: another one, another timeline of it, or one that crashed since, has other transaction ids. */
@@ -42,14 +57,17 @@ const ingestionManifest = v.object({
   server_started_at: v.string(),
   /** `xmin:xmax:xip,…` of the one snapshot that the batch was read in. */
   snapshot: v.string(),
-  /** Every transaction below it is settled and in the lake; what it or a later one wrote is read next time. A 64-bit xid. */
+  /**
+   * Of the run's first snapshot, a 64-bit xid: every transaction below it is settled, and in the lake when the run is done;
+   * what it or a later one wrote is read by the next run.
+   */
   fence: v.string(),
-  /** The fence that this batch's changes were read from; null where everything was read. */
+  /** The fence that the run's changes are read from; null where everything is read. */
   since: v.nullable(v.string()),
-  /** Newest value of the column, of each source whose changes are found by `timestamp`. */
+  /** Newest value of the column at the run's first snapshot, of each source whose changes are found by `timestamp`. */
   high_water: v.record(v.string(), v.string()),
-  /** Where an unfinished run goes on; null where the run is done. */
-  cursor: v.null(),
+  /** Where an unfinished run goes on; null where the run is done, and the warehouse will be as one moment of the source. */
+  cursor: v.nullable(cursor),
   /** Of each table module that this batch serves. */
   fingerprints: v.record(v.string(), v.string()),
   /** One a source table. The first `driving_rows` rows drive tables, the rest are there to be looked up. */
@@ -153,17 +171,19 @@ export function checkChain(
 
 /**
  * Commits a batch: compare-and-swap on its number.
- * @returns whether this run's is the one that is committed: of two overlapping runs one gets true
+ * @returns the manifest as it was committed; undefined where another run's has its number: of two overlapping runs one wins
  */
-export async function commitManifest(
+export async function commitManifest<M extends IngestionManifest | ProcessedManifest>(
   bucket: string,
-  manifest: IngestionManifest | ProcessedManifest,
-): Promise<boolean> {
+  manifest: M,
+): Promise<Read<M> | undefined> {
   const key = manifestKey(manifest.batch);
   const body = Buffer.from(`${JSON.stringify(manifest)}\n`);
-  if (await putOnce(bucket, key, body, "application/json")) return true;
   // The put may have been ours: an answer that got lost on the way is retried by the SDK, and finds its own object.
-  return (await getObject(bucket, key))?.equals(body) ?? false;
+  const committed =
+    (await putOnce(bucket, key, body, "application/json")) ||
+    (await getObject(bucket, key))?.equals(body);
+  return committed ? { manifest, sha256: sha256(body) } : undefined;
 }
 
 /** The batches with a manifest in `bucket` whose numbers are greater than `after`, in order. */

@@ -9,6 +9,8 @@ export interface CatalogueColumn {
   readonly base: string;
   /** True of an enum. */
   readonly isEnum: boolean;
+  /** False of an extension's type, whose operators lie in a schema of their own. */
+  readonly builtIn: boolean;
   readonly notNull: boolean;
   /** True where an insert may leave it out: a default, an identity, a generated column. */
   readonly filled: boolean;
@@ -53,6 +55,7 @@ export async function readCatalogue(
                   'type', format_type(a.atttypid, a.atttypmod),
                   'base', b.typname,
                   'isEnum', b.typtype = 'e',
+                  'builtIn', b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace,
                   'notNull', a.attnotnull,
                   'filled', a.atthasdef or a.attidentity <> '',
                   'precision', case when b.typname = 'numeric' and m.typmod >= 4

@@ -33,8 +33,13 @@ import { dropIn } from "../support/drop-in.ts";
 import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
 import { bucketsOf, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
 
-/** For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. */
+/**
+ * For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. The first load is many
+ * batches, one an invocation: ticks alone would take a quarter of an hour for it.
+ */
 const QUICK = [
+  "--param",
+  "batchRows=100",
   "--param",
   "rate=rate(1 minute)",
   "--param",

@@ -12,11 +12,6 @@ const plugins = createRequire(import.meta.url)("../../scripts/esbuild-plugins.cj
 const ACTION: Readonly<Record<string, string | null>> = {
   GetObjectCommand: "s3:GetObject",
   PutObjectCommand: "s3:PutObject",
-  CreateMultipartUploadCommand: "s3:PutObject",
-  UploadPartCommand: "s3:PutObject",
-  CompleteMultipartUploadCommand: "s3:PutObject",
-  AbortMultipartUploadCommand: "s3:AbortMultipartUpload",
-  PutObjectTaggingCommand: null, // lib-storage sends it for an upload with tags: ours have none
   CreateSessionCommand: null, // for directory buckets: ours are none
   ListObjectsV2Command: "s3:ListBucket",
   GetSecretValueCommand: "secretsmanager:GetSecretValue",

@@ -26,6 +26,9 @@ const GIVEN = {
   memorySize: 512,
   timeout: 300,
   visibilityTimeout: 1800,
+  batchRows: 100_000,
+  batchBytes: 33_554_432,
+  continueAtOnce: true,
   reservedConcurrency: null,
   logLevel: "INFO",
   logRetentionInDays: 30,
@@ -91,6 +94,7 @@ describe("stage parameters", () => {
       "rate: expected rate(1 minute) to rate(15 minutes): the freshness",
     ],
     [{ memorySize: "1 GB" }, 'memorySize: expected a whole number from 128 to 10240, found "1 GB"'],
+    [{ batchRows: 0 }, "batchRows: expected a whole number from 1 to 10000000, found 0"],
     [{ timeout: 901 }, "timeout: expected a whole number from 1 to 900, found 901"],
     [
       { reservedConcurrency: 0 },

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { checkTables } from "../../src/check-tables.ts";
 import { closureOf, fingerprint } from "../../src/fingerprint.ts";
-import { planRun } from "../../src/ingestion/plan.ts";
+import { planRun, servedBy } from "../../src/ingestion/plan.ts";
 import type { IngestionManifest } from "../../src/lake/manifest.ts";
 import {
   defineSource,
@@ -44,10 +44,14 @@ const last = (tables: readonly Table[], change: Partial<IngestionManifest> = {})
   ({
     ...now,
     fence: "900",
+    cursor: null,
     high_water: {},
     fingerprints: Object.fromEntries(tables.map((table) => [table.name, fingerprint(table)])),
     ...change,
   }) as IngestionManifest;
+
+const visits = (change: object = {}): Table =>
+  tableOf({ name: "dim_visit", source: visit, ...change });
 
 describe("planRun", () => {
   const table = tableOf();
@@ -107,10 +111,55 @@ describe("planRun", () => {
   });
 
   it("reads a timestamp source from the start while it has no high-water mark", () => {
-    const visits = tableOf({ name: "dim_visit", source: visit });
-    expect(planRun(last([visits]), now, [visits]).whole).to.deep.equal(new Set(["visit"]));
-    const marked = last([visits], { high_water: { visit: "2026-01-01 00:00:00" } });
-    expect(planRun(marked, now, [visits]).whole).to.deep.equal(new Set());
+    expect(planRun(last([visits()]), now, [visits()]).whole).to.deep.equal(new Set(["visit"]));
+    const marked = last([visits()], { high_water: { visit: "2026-01-01 00:00:00" } });
+    expect(planRun(marked, now, [visits()]).whole).to.deep.equal(new Set());
+  });
+
+  const cursor = {
+    table: "staff",
+    after: { staff_id: "7" },
+    next: [],
+    whole: ["staff"],
+    marks: {},
+  };
+
+  it("goes on with a run that is not done, from the same fence", () => {
+    const unfinished = last([table], { batch: 4, kind: "backfill", since: "300", cursor });
+    expect(planRun(unfinished, now, [table])).to.deep.equal({
+      kind: "backfill",
+      reasons: ["batch 4 left off in staff"],
+      since: "300",
+      whole: new Set(["staff"]),
+      goesOn: unfinished,
+    });
+  });
+
+  it("begins anew when asked to, though a run is not done", () => {
+    const plan = planRun(last([table], { cursor }), now, [table], { resync: true });
+    expect(plan).to.deep.include({ kind: "resync", since: null });
+    expect(plan.goesOn).to.equal(undefined);
+  });
+
+  it("reads everything again when the fence that an unfinished run reads from is too far behind", () => {
+    const at = { ...now, fence: "1000000900" };
+    const from = (since: string) => last([table], { fence: "900", since, cursor });
+    expect(planRun(from("900"), at, [table]).kind).to.not.equal("resync");
+    expect(planRun(from("899"), at, [table])).to.deep.include({ kind: "resync", since: null });
+  });
+
+  it("leaves a table that changed in the middle of a run to the next one", () => {
+    const unfinished = last([table, visits()], { cursor });
+    const plan = planRun(unfinished, now, [table, visits()]);
+    const same = { dim_staff: fingerprint(table), dim_visit: fingerprint(visits()) };
+    expect(servedBy(plan, same)).to.deep.equal(same);
+    const changed = fingerprint(visits({ version: 2 }));
+    expect(servedBy(plan, { ...same, dim_visit: changed, dim_new: "x.y" })).to.deep.equal({
+      dim_staff: same.dim_staff,
+    });
+    // Whatever it is by then, also as it was before: it is filled from the start.
+    const next = last([table], { fingerprints: servedBy(plan, { ...same, dim_visit: changed }) });
+    expect(planRun(next, now, [table, visits()]).reasons).to.deep.equal(["dim_visit is new"]);
   });
 
   const doubts: [string, Partial<IngestionManifest>, RegExp][] = [

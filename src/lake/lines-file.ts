@@ -1,0 +1,52 @@
+// Apart from objects.ts: ingestion alone makes these files.
+import { once } from "node:events";
+import { createGzip } from "node:zlib";
+import { writeFileToS3 } from "./objects.ts";
+
+/** Bytes that go to the compressor at a time: a call for each chunk that the source sends would cost more than the work. */
+const PIECE = 512 << 10;
+
+/** A gzipped file of lines in the making. What it is given is compressed at once, by another thread. */
+export class LinesFile {
+  readonly #gzip = createGzip({ level: 1, chunkSize: 256 << 10 });
+  readonly #made: Buffer[] = [];
+  readonly #isMade: Promise<unknown>;
+  #waiting: Buffer[] = [];
+  #size = 0;
+
+  constructor() {
+    this.#gzip.on("data", (chunk: Buffer) => this.#made.push(chunk));
+    this.#isMade = once(this.#gzip, "end");
+    // Whoever ends the file is told.
+    this.#isMade.catch(() => undefined);
+  }
+
+  /** Adds lines. Resolves when there is room for more. */
+  async write(chunks: readonly Buffer[]): Promise<void> {
+    for (const chunk of chunks) {
+      this.#waiting.push(chunk);
+      this.#size += chunk.length;
+      if (this.#size >= PIECE && !this.#compress()) await once(this.#gzip, "drain");
+    }
+  }
+
+  /** The whole file. */
+  async end(): Promise<Buffer> {
+    this.#compress();
+    this.#gzip.end();
+    await this.#isMade;
+    return Buffer.concat(this.#made);
+  }
+
+  #compress(): boolean {
+    const piece = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#size = 0;
+    return this.#gzip.write(piece);
+  }
+}
+
+/** Puts a file. Its key is this run's alone.
+ *  @throws ObjectError, S3Error */
+export const writeFile = (bucket: string, key: string, body: Buffer): Promise<void> =>
+  writeFileToS3(bucket, key, body, "application/gzip");
