@@ -42,7 +42,7 @@ const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, t
 /**
  * Brings a batch's rows into the warehouse: dimensions, then inferred members for what facts refer to and nobody has,
  * then facts. All writes to dimensions come before the first read of a fact, as a distributed PostgreSQL wants it; so
- * of facts only the columns that refer are read at first. One table is in memory at a time.
+ * of facts only the columns that refer are read at first, the others when their turn comes: of one table at a time.
  *
  * @param tables those that the batch has rows of, in the order of their references
  * @returns rows inserted or updated, by table, and inferred members made, by dimension
@@ -64,20 +64,26 @@ export async function mergeBatch(
   };
   const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
   const silent = new Set<Table>();
+  const known = new Map<Table, Rows>();
   for (const table of tables)
     if (versioned.includes(table)) {
       const referring = referencesOf(table).map(({ column }) => column);
       if (referring.length === 0) continue;
       const hold = await about(table, RIGHTS, mayLeaveOutTriggers(db, schema, table, byName));
       if (hold) silent.add(table);
-      await infer(table, await read(table, referring), hold);
+      const rows = await read(table, referring);
+      await infer(table, rows, hold);
+      known.set(table, rows);
     } else {
       const rows = await read(table, getColumnNames(table));
       await infer(table, rows, false);
       changed.set(table.name, await put(warehouse, table, rows, upsert));
     }
   for (const table of versioned) {
-    const rows = await read(table, getColumnNames(table));
+    const before: Rows = known.get(table) ?? new Map();
+    known.delete(table);
+    const others = getColumnNames(table).filter((column) => !before.has(column));
+    const rows = new Map([...before, ...(await read(table, others))]);
     changed.set(table.name, await put(warehouse, table, rows, append, silent.has(table)));
   }
   return { changed, inferred };
@@ -114,13 +120,11 @@ async function copyRows(
   const fields = columns.map((column) =>
     fieldOf(table.columns[column]!, typeOf(table, column), rows.get(column)!),
   );
-  const count = rows.get(columns[0]!)!.values.length;
-  await copyIn(
+  return copyIn(
     connection,
     `copy ${into} (${names(columns)}) from stdin (format binary)`,
-    copyBlocks(fields, count),
+    copyBlocks(fields, rows.get(columns[0]!)!.values.length),
   );
-  return count;
 }
 
 /** Brings rows into a staging table that is gone with the transaction. */
