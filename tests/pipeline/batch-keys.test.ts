@@ -96,7 +96,12 @@ describe("runs are cut", () => {
     ["bigint beyond 2⁵³", "bigint", "9007199254740990 + i", { id: key(bigint) }],
     ["negative integer", "int", "(i - 10) * 3", { id: key(integer) }],
     ["enum", "mood", "(enum_range(null::mood))[i]", { id: key(text) }],
-    ["extension's type", "citext", "chr(64 + i)::citext", { id: key(text) }],
+    [
+      "extension's type",
+      "citext",
+      "chr(case i % 2 when 0 then 64 else 96 end + i)::citext",
+      { id: key(text) },
+    ],
     ["padded text", "character(5)", "i::text", { id: key(text) }],
   ];
   for (const [what, type, value, columns] of kinds)
@@ -271,6 +276,27 @@ describe("runs are cut", () => {
       }
       // Seven places at most in a batch of things.
       expect(batches).to.be.at.least(200 / 7);
+    });
+
+    it("in a batch of several sources, the last of which looks nothing up", async () => {
+      const other = mirror("other", { id: key(integer) });
+      const more = [...tables, ...tablesOf(other)];
+      await p.shop.none("create table other (id int primary key, word text not null)");
+      await runWith(p, more);
+      await p.shop.none(
+        "update thing set place_id = id where id <= 12; insert into other select i, 'w' from generate_series(1, 5) i",
+      );
+      const before = (await p.keys("ingestion", "_batches/")).length;
+      await ingestWith(p, more, { limits: { rows: 50, bytes: 7_000 } });
+      await transformWith(p, more);
+      await loadWith(p, more);
+      expect(await wrong()).to.deep.equal([]);
+      const batches = (await p.keys("ingestion", "_batches/")).length;
+      expect(batches - before).to.be.greaterThan(1);
+      for (let batch = before + 1; batch <= batches; batch++)
+        expect(JSON.stringify(await p.lines(batch, "place")).length).to.be.at.most(7_100);
+      const { rows } = await p.star.one<{ rows: string }>("select count(*) as rows from dim_other");
+      expect(rows).to.equal("5");
     });
 
     it("through a looked-up row that changed and that every row shows, bounded", async () => {
