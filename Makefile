@@ -3,7 +3,7 @@ TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help requirements run run-checks lint typecheck audit test coverage build templates workflows test-node24 test-deploy clean
+.PHONY: help requirements run run-checks bench lint typecheck audit test coverage build templates workflows test-node24 test-deploy clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -18,6 +18,9 @@ node_modules/.requirements: package-lock.json
 
 run: requirements ## Run the whole pipeline on this machine and show what arrives
 	@$(TSX) localstack/run.ts $(if $(DUMP),--dump "$(DUMP)") $(if $(KEEP),--keep) $(ARGS)
+
+bench: requirements ## Measure the pipeline against a COPY pipe of the same rows; ARGS=--help says more
+	@$(TSX) bench/main.ts $(ARGS)
 
 run-checks: requirements lint typecheck audit templates workflows coverage ## Lint, types, audit, templates, tests and coverage
 
@@ -52,7 +55,7 @@ test-node24: requirements ## Tests of what is deployed, on Node 24, which the La
 	@mkdir -p coverage
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
 		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
-		--ignore "tests/infrastructure/**" --ignore "tests/localstack/**" --ignore "tests/totesys/**"
+		--ignore "tests/bench/**" --ignore "tests/infrastructure/**" --ignore "tests/localstack/**" --ignore "tests/totesys/**"
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

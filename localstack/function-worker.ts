@@ -1,12 +1,24 @@
 // The process in which a function runs: functions.ts starts it with a module and the name of an export.
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { Context } from "aws-lambda";
 
 /** One invocation. */
-export interface ToWorker {
+export interface Invocation {
   readonly requestId: string;
   readonly event: unknown;
   readonly timeoutMs: number;
+}
+
+/** An invocation, or the question what the process has used so far. */
+export type ToWorker = Invocation | { readonly usage: true };
+
+/** What a process has used since its start. */
+export interface Usage {
+  /** User and system time. */
+  readonly cpuSeconds: number;
+  /** The most memory that it ever had. */
+  readonly peakRssBytes: number;
 }
 
 /** An error as Lambda hands it on. */
@@ -20,6 +32,7 @@ export interface ThrownError {
 export type FromWorker =
   | { readonly loaded: true }
   | { readonly result: unknown }
+  | { readonly usage: Usage }
   | { readonly error: ThrownError };
 
 type Handler = (event: unknown, context: Context) => unknown;
@@ -34,7 +47,10 @@ process.on("disconnect", () => process.exit());
 
 const handler = await load();
 if (handler) {
-  process.on("message", (message: ToWorker) => void run(handler, message));
+  process.on("message", (message: ToWorker) => {
+    if ("usage" in message) send({ usage: usage() });
+    else void run(handler, message);
+  });
   send({ loaded: true });
 }
 
@@ -51,7 +67,7 @@ async function load(): Promise<Handler | undefined> {
   }
 }
 
-async function run(handle: Handler, message: ToWorker): Promise<void> {
+async function run(handle: Handler, message: Invocation): Promise<void> {
   try {
     const result = await handle(message.event, contextOf(message));
     // JSON has no undefined; Lambda answers null as well.
@@ -61,7 +77,20 @@ async function run(handle: Handler, message: ToWorker): Promise<void> {
   }
 }
 
-function contextOf({ requestId, timeoutMs }: ToWorker): Context {
+function usage(): Usage {
+  const { user, system } = process.cpuUsage();
+  return { cpuSeconds: (user + system) / 1e6, peakRssBytes: peakRss() };
+}
+
+function peakRss(): number {
+  const { maxRSS } = process.resourceUsage();
+  if (process.platform !== "linux") return maxRSS * 1024;
+  // Linux counts into maxRSS what the process had been before it became this program: its parent, copied by fork.
+  const found = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
+  return Number(found?.[1] ?? maxRSS) * 1024;
+}
+
+function contextOf({ requestId, timeoutMs }: Invocation): Context {
   // Not the wall clock: it may be set, or be a test's.
   const deadline = performance.now() + timeoutMs;
   const { env } = process;

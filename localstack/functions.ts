@@ -5,7 +5,9 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import type { FromWorker, ThrownError, ToWorker } from "./function-worker.ts";
+import type { FromWorker, ThrownError, ToWorker, Usage } from "./function-worker.ts";
+
+export type { Usage } from "./function-worker.ts";
 
 /** Which handler to run, and how. */
 export interface FunctionOptions {
@@ -22,6 +24,11 @@ export interface FunctionOptions {
   readonly timeoutMs?: number;
   /** Megabytes; nine tenths of it are Node's for objects, as on Lambda. */
   readonly memoryMb?: number;
+  /**
+   * function-worker.ts as JavaScript: the process is then node alone, as on Lambda, and the module is JavaScript. With
+   * tsx where undefined.
+   */
+  readonly worker?: string;
 }
 
 /** A function whose handler runs in a process of its own. */
@@ -34,6 +41,11 @@ export interface LambdaFunction {
    * @throws FunctionError what the handler threw, or how its process ended
    */
   readonly invoke: (event: unknown) => Promise<unknown>;
+  /**
+   * What its process has used, once the invocations before are done; undefined where there is none.
+   * @throws FunctionError how the process ended
+   */
+  readonly usage: () => Promise<Usage | undefined>;
   /** Ends the process, as a crash would. The next invocation starts another one. */
   kill(signal?: NodeJS.Signals): void;
   /** Ends the process for good, and the invocation that it has. */
@@ -55,7 +67,7 @@ export class FunctionError extends Error {
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const worker = fileURLToPath(new URL("function-worker.ts", import.meta.url));
+const ownWorker = fileURLToPath(new URL("function-worker.ts", import.meta.url));
 // By its path: a bare `tsx` would be looked for from the working directory.
 const tsx = import.meta.resolve("tsx");
 
@@ -88,17 +100,19 @@ export function startFunction(options: FunctionOptions): LambdaFunction {
     if (!running || running.isGone) running = new Runtime(options);
     return running.invoke(event);
   };
+  const afterOthers = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = queue.then(work);
+    // The next one begins whether this one failed or not; whoever called this one is told.
+    queue = result.catch(() => undefined);
+    return result;
+  };
   return {
     name: options.name,
     get pid() {
       return running && !running.isGone ? running.pid : undefined;
     },
-    invoke(event) {
-      const result = queue.then(() => invoke(event));
-      // The next one begins whether this one failed or not; whoever called this one is told.
-      queue = result.catch(() => undefined);
-      return result;
-    },
+    invoke: (event) => afterOthers(() => invoke(event)),
+    usage: () => afterOthers(async () => (running?.isGone === false ? running.usage() : undefined)),
     kill(signal = "SIGKILL") {
       running?.kill(signal);
       // One that is about to end takes no further invocation; one that was only halted does.
@@ -155,6 +169,15 @@ class Runtime {
     throw exited("an answer that was not asked for");
   }
 
+  async usage(): Promise<Usage> {
+    await this.#ready;
+    this.#send({ usage: true });
+    const late = `No answer within ${initTimeoutMs / 1000} seconds`;
+    const answer = await this.#answer(initTimeoutMs, "Sandbox.Timedout", late);
+    if ("usage" in answer) return answer.usage;
+    throw exited("an answer that was not asked for");
+  }
+
   kill(signal: NodeJS.Signals): void {
     this.#child.kill(signal);
   }
@@ -207,9 +230,13 @@ class Runtime {
   }
 }
 
-function launch({ name, module, exportName, env, memoryMb = 1024 }: FunctionOptions): ChildProcess {
-  return fork(worker, [path.resolve(root, module), exportName ?? "handler"], {
-    execArgv: ["--import", tsx, `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`],
+function launch(options: FunctionOptions): ChildProcess {
+  const { name, module, exportName, env, memoryMb = 1024, worker } = options;
+  return fork(worker ?? ownWorker, [path.resolve(root, module), exportName ?? "handler"], {
+    execArgv: [
+      ...(worker === undefined ? ["--import", tsx] : []),
+      `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,
+    ],
     serialization: "json",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: {

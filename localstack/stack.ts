@@ -15,7 +15,7 @@ import { readFile } from "node:fs/promises";
 import pg from "pg";
 import { startAws, type AwsServer } from "./aws/server.ts";
 import { Queue, type QueueHandler, type QueueOptions } from "./events.ts";
-import { startPostgres, type Postgres } from "./postgres.ts";
+import { startPostgres, type Postgres, type PostgresOptions } from "./postgres.ts";
 
 /** How the stack is set up. All of it may be left out. */
 export interface StackOptions {
@@ -27,6 +27,8 @@ export interface StackOptions {
   readonly databases?: readonly [source: string, warehouse: string];
   /** PostgreSQL's; a free one where undefined. */
   readonly postgresPort?: number | undefined;
+  /** PostgreSQL's, beyond those that a cluster here always has; as in postgresql.conf. */
+  readonly postgresSettings?: PostgresOptions["settings"];
   /** Says nothing on the way. */
   readonly quiet?: boolean;
   /** Stops the stack and ends the process on SIGINT, SIGTERM, SIGHUP and uncaught exceptions. */
@@ -108,7 +110,11 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     say(`S3 and Secrets Manager on ${aws.endpoint}`);
 
     const databases = [source, warehouse];
-    const postgres = await startPostgres({ databases, port: options.postgresPort });
+    const postgres = await startPostgres({
+      databases,
+      port: options.postgresPort,
+      ...(options.postgresSettings ? { settings: options.postgresSettings } : {}),
+    });
     defer("PostgreSQL", () => postgres.stop());
     say(`PostgreSQL on ${postgres.host}:${postgres.port}, databases ${databases.join(" and ")}`);
     await applySchema(postgres, source);

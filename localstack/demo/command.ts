@@ -2,7 +2,7 @@
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../postgres.ts";
-import { startStack, type Stack } from "../stack.ts";
+import { startStack, type Stack, type StackOptions } from "../stack.ts";
 import { DumpError } from "../totesys/dump.ts";
 import { UsageError } from "./options.ts";
 import { seconds, Terminal } from "./terminal.ts";
@@ -19,6 +19,8 @@ export interface Staging {
   readonly inUse: (port: number) => string;
   /** What the functions print. */
   readonly logFile: string;
+  /** PostgreSQL's, beyond those that it always has here. */
+  readonly postgresSettings?: NonNullable<StackOptions["postgresSettings"]>;
 }
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -52,7 +54,7 @@ export async function command<O>(
  * 1 where anything failed. At a signal everything stops, and the process ends.
  */
 export async function onStack(
-  { title, port, ports = [], inUse, logFile }: Staging,
+  { title, port, ports = [], inUse, logFile, postgresSettings }: Staging,
   work: (terminal: Terminal, stack: Stack) => Promise<number>,
 ): Promise<number> {
   const startedAt = performance.now();
@@ -67,7 +69,12 @@ export async function onStack(
     for (const needed of ports) await freePort(needed);
     // At a signal it stops itself, and ends the process.
     stack = await terminal.working("PostgreSQL, S3 and Secrets Manager start", () =>
-      startStack({ port, quiet: true, handleSignals: true }),
+      startStack({
+        port,
+        quiet: true,
+        handleSignals: true,
+        ...(postgresSettings ? { postgresSettings } : {}),
+      }),
     );
     code = await work(terminal, stack);
   } catch (error) {

@@ -26,7 +26,7 @@ const names = ["ingestion", "transformation", "loading"] as const;
 type Name = (typeof names)[number];
 
 /** As serverless.yml has it. */
-const memoryMb = 512;
+export const memoryMb = 512;
 /** An invocation that takes so long is stuck. */
 const timeoutMs = 120_000;
 /** Longest that a message may be on its way while nothing works. */

@@ -1,12 +1,7 @@
 // Least privilege: the permissions of each role are those that the calls in its function's bundle need, none missing, none more.
-import { build } from "esbuild";
-import { createRequire } from "node:module";
-import path from "node:path";
 import { expect } from "chai";
+import { bundleFunction, FUNCTIONS, type FunctionName } from "../../scripts/bundle.ts";
 import { readPackaged, type Template } from "./packaged.ts";
-
-const root = path.join(import.meta.dirname, "..", "..");
-const plugins = createRequire(import.meta.url)("../../scripts/esbuild-plugins.cjs") as never[];
 
 /** What a call of the SDK asks IAM for. https://docs.aws.amazon.com/service-authorization/latest/reference/ */
 const ACTION: Readonly<Record<string, string | null>> = {
@@ -21,20 +16,8 @@ const LAMBDAS =
   /^(logs:(CreateLogStream|PutLogEvents)|sqs:(ReceiveMessage|DeleteMessage|GetQueueAttributes))$/;
 
 /** The commands of the SDK that are left in a function's bundle once what it does not use is shaken off. */
-async function commandsOf(name: string): Promise<string[]> {
-  const { metafile } = await build({
-    entryPoints: [path.join(root, "src", "handlers", `${name}.ts`)],
-    absWorkingDir: root,
-    bundle: true,
-    metafile: true,
-    write: false,
-    outdir: "unused",
-    platform: "node",
-    format: "cjs",
-    target: "node24",
-    mainFields: ["module", "main"],
-    plugins,
-  });
+async function commandsOf(name: FunctionName): Promise<string[]> {
+  const { metafile } = await bundleFunction(name);
   const [output] = Object.values(metafile.outputs).filter(({ entryPoint }) => entryPoint);
   return Object.entries(output!.inputs).flatMap(([file, { bytesInOutput }]) => {
     const command = /@aws-sdk\/client-[\w-]+\/dist-es\/commands\/(\w+Command)\.js$/.exec(file)?.[1];
@@ -46,7 +29,7 @@ describe("the permissions of", () => {
   let template: Template;
   before(async () => (template = await readPackaged("dev")));
 
-  for (const name of ["ingestion", "transformation", "loading"])
+  for (const name of FUNCTIONS)
     it(`${name} are what its bundle can ask for`, async () => {
       const commands = await commandsOf(name);
       for (const command of commands)

@@ -1,11 +1,15 @@
 import type { Context } from "aws-lambda";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import {
   FunctionError,
   startFunction,
   type FunctionOptions,
   type LambdaFunction,
 } from "../../localstack/functions.ts";
+import { bundleModule } from "../../scripts/bundle.ts";
 import { expect } from "../support/chai.ts";
 import { eventually, isRunning, launch } from "./support.ts";
 
@@ -37,6 +41,39 @@ describe("a function in a process of its own", () => {
   it("runs a packaged function", async () => {
     const f = start("handler", { module: "tests/localstack/fixtures/bundle.cjs" });
     expect(await f.invoke(1)).to.deep.equal({ bundled: 1 });
+  });
+
+  it("runs by node alone, where its worker is JavaScript", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "worker-"));
+    const worker = path.join(folder, "worker.mjs");
+    try {
+      await bundleModule("localstack/function-worker.ts", worker);
+      const f = start("handler", { module: "tests/localstack/fixtures/bundle.cjs", worker });
+      expect(await f.invoke(1)).to.deep.equal({ bundled: 1 });
+      const alone = (await f.usage())!;
+      const withTsx = start("handler", { module: "tests/localstack/fixtures/bundle.cjs" });
+      await withTsx.invoke(1);
+      expect(alone.peakRssBytes).to.be.below((await withTsx.usage())!.peakRssBytes);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("says what its process has used, which is nobody else's", async () => {
+    const f = start("handler");
+    await f.invoke({});
+    // A child is forked from this process, which is bigger.
+    const ballast = Buffer.alloc(300 << 20, 1);
+    f.kill();
+    expect(await f.usage()).to.equal(undefined);
+    await f.invoke({});
+    const first = (await f.usage())!;
+    expect(first.cpuSeconds).to.be.within(0.01, 30);
+    expect(first.peakRssBytes).to.be.within(30e6, ballast.length);
+    await f.invoke({});
+    const second = (await f.usage())!;
+    expect(second.cpuSeconds).to.be.above(first.cpuSeconds);
+    expect(second.peakRssBytes).to.be.at.least(first.peakRssBytes);
   });
 
   it("gives the handler a context like Lambda's", async () => {
