@@ -29,7 +29,6 @@ export class BadValue extends Error {
 }
 
 const SHOWN = 60;
-const CACHED_TEXTS = 10_000;
 const INT64_END = 2n ** 63n;
 const ZERO = 48;
 /** 10ⁿ, for the 38 digits that a decimal may have. */
@@ -107,32 +106,6 @@ export function toText(column: Column, stored: Stored): string {
       if (typeof stored === "string") return stored;
   }
   throw new TypeError(`${show(stored)} is not how a ${column.type} is stored`);
-}
-
-/**
- * Rows `from` to `to` (exclusive) of columns of stored values as lines for `COPY … FROM STDIN` in its text
- * format: tabs between the values, a newline after each row, `\N` for null. The session must take UTF-8.
- * Throws what `toText` throws.
- */
-export function copyRows(
-  columns: readonly Column[],
-  data: readonly ArrayLike<Stored>[],
-  from: number,
-  to: number,
-): string {
-  const writers = columns.map(copyField);
-  if (data.length !== columns.length || data.some((values) => to > values.length)) {
-    throw new RangeError("there are fewer columns or rows than are to be written");
-  }
-  const lines: string[] = [];
-  const fields: string[] = [];
-  for (let row = from; row < to; row++) {
-    for (let c = 0; c < writers.length; c++) fields[c] = writers[c]?.(data[c]?.[row] ?? null) ?? "";
-    lines.push(fields.join("\t"));
-  }
-  // An empty last line gives the last row its newline, too. Joins are twice as fast as concatenation here.
-  lines.push("");
-  return lines.join("\n");
 }
 
 /**
@@ -284,36 +257,4 @@ function decimalText(unscaled: string, scale: number): string {
   const digits = unscaled.slice(sign.length).padStart(scale + 1, "0");
   if (scale === 0) return sign + digits;
   return `${sign}${digits.slice(0, -scale)}.${digits.slice(-scale)}`;
-}
-
-/** What COPY's text format gives a meaning to: https://www.postgresql.org/docs/current/sql-copy.html */
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  "\t": "\\t",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\b": "\\b",
-  "\f": "\\f",
-  "\v": "\\v",
-};
-
-/** How one column's values are written. Those that rows near each other tend to share are made once. */
-function copyField(column: Column): (stored: Stored) => string {
-  const write = (stored: Stored): string =>
-    stored === null ? "\\N" : escaped(toText(column, stored));
-  if (column.type === "integer" || column.type === "text" || column.type === "time") return write;
-  const texts = new Map<Stored, string>();
-  return (stored) => {
-    let text = texts.get(stored);
-    if (text === undefined) {
-      text = write(stored);
-      if (texts.size < CACHED_TEXTS) texts.set(stored, text);
-    }
-    return text;
-  };
-}
-
-function escaped(text: string): string {
-  if (!/[\\\b\t\n\v\f\r]/.test(text)) return text;
-  return text.replaceAll(/[\\\b\t\n\v\f\r]/g, (c) => ESCAPES[c] ?? c);
 }

@@ -12,9 +12,7 @@ import {
   timestamp,
   timestamptz,
 } from "../src/columns.ts";
-import { BadValue, copyRows, placeholder, store, toText } from "../src/values.ts";
-
-const DAY = 86_400_000;
+import { BadValue, placeholder, store, toText } from "../src/values.ts";
 
 describe("toText", () => {
   const anyDecimal = fc.tuple(fc.integer({ min: 1, max: 38 }), fc.nat()).chain(([precision, any]) =>
@@ -139,114 +137,6 @@ describe("toText", () => {
     ] as const) {
       expect(() => toText(column, stored), column.type).to.throw(TypeError);
     }
-  });
-});
-
-/** PostgreSQL's reading of COPY's text format, by its documentation: rows of fields, null for `\N`. */
-function readCopy(lines: string): (string | null)[][] {
-  const meanings: Record<string, string> = { b: "\b", f: "\f", n: "\n", r: "\r", t: "\t", v: "\v" };
-  const rows: (string | null)[][] = [];
-  let row: (string | null)[] = [];
-  let field = "";
-  let raw = "";
-  for (let i = 0; i < lines.length; i++) {
-    const c = lines.charAt(i);
-    if (c === "\t" || c === "\n") {
-      row.push(raw === "\\N" ? null : field);
-      field = raw = "";
-      if (c === "\n") {
-        rows.push(row);
-        row = [];
-      }
-    } else if (c === "\\") {
-      const next = lines.charAt(++i);
-      if (next === "" || next === "\n" || next === "\t")
-        throw new Error("a backslash before nothing");
-      raw += c + next;
-      if (raw === "\\.") throw new Error("the end of the data");
-      field += meanings[next] ?? next;
-    } else {
-      if (c === "\r") throw new Error("a bare carriage return, which is an error to PostgreSQL");
-      raw += c;
-      field += c;
-    }
-  }
-  if (row.length > 0 || raw !== "") throw new Error("the last line is not ended");
-  return rows;
-}
-
-describe("copyRows", () => {
-  const texts = [nullable(text), nullable(text)];
-
-  it("writes any text so that it is read back, and tells null from it", () => {
-    const field = fc.option(
-      fc.oneof(
-        fc.string({ unit: "binary" }).filter((s) => !s.includes("\0")),
-        fc.string({
-          unit: fc.constantFrom("\\", "N", ".", "\n", "\r", "\t", "\b", "\f", "\v", "x"),
-        }),
-      ),
-      { nil: null },
-    );
-    fc.assert(
-      fc.property(fc.array(fc.tuple(field, field), { maxLength: 20 }), (rows) => {
-        const data = [rows.map(([a]) => a), rows.map(([, b]) => b)];
-        expect(readCopy(copyRows(texts, data, 0, rows.length))).to.deep.equal(rows);
-      }),
-      { numRuns: 1000 },
-    );
-  });
-
-  for (const [name, value, written] of [
-    ["\\N as text", "\\N", "\\\\N"],
-    ["null", null, "\\N"],
-    ["the end-of-data marker as text", "\\.", "\\\\."],
-    ["an empty text", "", ""],
-    ["quotes", `O'Keefe "x"`, `O'Keefe "x"`],
-    ["a tab, a newline, a carriage return", "\t\n\r", "\\t\\n\\r"],
-    ["a backslash at the end", "a\\", "a\\\\"],
-    ["an emoji", "👩‍🚀", "👩‍🚀"],
-    ["a line separator", "\u2028\u0085", "\u2028\u0085"],
-    ["a byte order mark", "\ufeffa", "\ufeffa"],
-  ] as const) {
-    it(`writes ${name}`, () => {
-      expect(copyRows([nullable(text)], [[value]], 0, 1)).to.equal(`${written}\n`);
-      expect(readCopy(`${written}\n`)).to.deep.equal([[value]]);
-    });
-  }
-
-  it("writes a text of a megabyte", () => {
-    const long = "a\\\n😀".repeat(1 << 17);
-    expect(readCopy(copyRows([text], [[long]], 0, 1))).to.deep.equal([[long]]);
-  });
-
-  it("writes the rows asked for, each type as its text", () => {
-    const columns = [integer, nullable(date), decimal(10, 2), boolean, timestamptz, time];
-    const data = [
-      Int32Array.of(1, 2, 3),
-      [0, null, 19_782],
-      Float64Array.of(1, -5, 123),
-      [true, false, true],
-      [0n, -1n, 1n],
-      [0, 51_652_100_000, 86_399_999_999],
-    ];
-    expect(copyRows(columns, data, 1, 3)).to.equal(
-      "2\t\\N\t-0.05\tf\t1969-12-31 23:59:59.999999+00\t14:20:52.100000\n" +
-        "3\t2024-02-29\t1.23\tt\t1970-01-01 00:00:00.000001+00\t23:59:59.999999\n",
-    );
-    expect(copyRows(columns, data, 1, 1)).to.equal("");
-  });
-
-  it("writes each of many repeated values as itself", () => {
-    const days = Array.from({ length: 30_000 }, (_, i) => (i * 7919) % 20_011);
-    const lines = copyRows([date], [days], 0, days.length).split("\n");
-    expect(lines.pop()).to.equal("");
-    expect(lines).to.deep.equal(days.map((day) => new Date(day * DAY).toISOString().slice(0, 10)));
-  });
-
-  it("refuses to write rows that are not there", () => {
-    expect(() => copyRows([integer], [[1]], 0, 2)).to.throw(RangeError);
-    expect(() => copyRows([integer, integer], [[1]], 0, 1)).to.throw(RangeError);
   });
 });
 

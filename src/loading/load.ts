@@ -8,22 +8,26 @@ import {
   readNewest,
   readProcessedManifest,
   writeHint,
-  type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { getContentFromFile } from "../lake/objects.ts";
-import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
-import { fileColumns } from "../parquet/schema.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import { getColumnNames, type Table } from "../table.ts";
-import type { Stored } from "../values.ts";
-import { storedOf } from "../vectors.ts";
-import { mergeStaged, stageRows, type TableLoad } from "./merge.ts";
-import { prepareLoads, prepareTables } from "./warehouse.ts";
+import type { Table } from "../table.ts";
+import { BatchFiles } from "./batch.ts";
+import { mergeBatch } from "./merge.ts";
+import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
 export class BusyError extends Error {
   override readonly name = "BusyError";
+}
+
+/** What a batch did to one table. */
+export interface TableLoad {
+  /** Rows of the batch. */
+  readonly rows: number;
+  /** Rows inserted or updated: the others were there already, as they are. */
+  readonly changed: number;
 }
 
 /** What the loader did with one batch; the receipt holds the same. */
@@ -81,7 +85,8 @@ export async function load(
   const { db, schema } = connection;
   await lock(db, wait);
   await prepareLoads(db);
-  const prepared = await db.tx((t) => prepareTables(t, schema, tables));
+  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, tables));
+  await checkTemporary(db);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
@@ -93,13 +98,19 @@ export async function load(
         "correct PROCESSED_BUCKET or WAREHOUSE_SECRET, or restore the manifest",
     );
   await putReceipts(db, bucket);
-  for (const batch of listed.filter((one) => one > newest.batch)) {
+  const due = listed.filter((one) => one > newest.batch);
+  let ahead: BatchFiles | undefined;
+  for (const [i, batch] of due.entries()) {
     if (batch !== newest.batch + 1) {
       waitingFor = newest.batch + 1;
       break;
     }
     if (done.length > 0 && !goOn()) break;
-    const next = await loadBatch(connection, bucket, tables, codec, batch, newest.sha256);
+    const files: BatchFiles = ahead ?? new BatchFiles(bucket, batch);
+    ahead = due[i + 1] === batch + 1 ? new BatchFiles(bucket, batch + 1) : undefined;
+    // While PostgreSQL works on this one.
+    void ahead?.fetchAhead(tables);
+    const next = await loadBatch({ connection, tables, codec, typeOf }, files, newest.sha256);
     loaded(next.loaded);
     done.push(next.loaded);
     newest = { batch, sha256: next.sha256 };
@@ -142,16 +153,22 @@ async function lastLoad(db: Db): Promise<{ batch: number; sha256: string | null 
   return last ? { batch: Number(last.batch), sha256: last.sha256 } : { batch: 0, sha256: null };
 }
 
+/** What stays the same from batch to batch. */
+interface Loader {
+  readonly connection: Connection;
+  readonly tables: readonly Table[];
+  readonly codec: ParquetCodec;
+  readonly typeOf: FoundType;
+}
+
 async function loadBatch(
-  connection: Connection,
-  bucket: string,
-  tables: readonly Table[],
-  codec: ParquetCodec,
-  batch: number,
+  { connection, tables, codec, typeOf }: Loader,
+  files: BatchFiles,
   previous: string | null,
 ): Promise<{ loaded: LoadedBatch; sha256: string }> {
   const started = performance.now();
-  const found = await readProcessedManifest(bucket, batch);
+  const { bucket, batch } = files;
+  const found = await files.manifest;
   if (!found) throw new ManifestError(`the manifest of batch ${batch} is gone from ${bucket}`);
   const { manifest } = found;
   // After a batch that was skipped unread there is nothing to hold this one against.
@@ -162,13 +179,12 @@ async function loadBatch(
   const present = tables.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));
 
-  const loaded = await connection.db.tx(async (t): Promise<LoadedBatch> => {
-    const rows = new Map<string, number>();
-    for (const table of present) {
-      const data = await getParquet(bucket, objectOf.get(table.name)!, table, codec);
-      rows.set(table.name, await stageRows(connection, t, table, data));
-    }
-    const { changed, inferred } = await mergeStaged(t, connection.schema, present, byName);
+  const loaded = await connection.db.tx(async (db): Promise<LoadedBatch> => {
+    const { changed, inferred } = await mergeBatch(
+      { connection, db, schema: connection.schema, byName, typeOf },
+      present,
+      (table, columns) => files.read(objectOf.get(table.name)!, table, columns, codec),
+    );
     const loaded = {
       batch,
       run: manifest.run,
@@ -176,7 +192,7 @@ async function loadBatch(
       tables: Object.fromEntries(
         present.map(({ name }): [string, TableLoad] => [
           name,
-          { rows: rows.get(name)!, changed: changed.get(name)! },
+          { rows: objectOf.get(name)!.rows, changed: changed.get(name)! },
         ]),
       ),
       inferred: Object.fromEntries(inferred),
@@ -185,7 +201,7 @@ async function loadBatch(
       seconds: (performance.now() - started) / 1000,
       left: manifest.objects.map(({ table }) => table).filter((table) => !byName.has(table)),
     };
-    await recordLoad(t, { ...loaded, ingestion_sha256: manifest.ingestion_sha256 });
+    await recordLoad(db, { ...loaded, ingestion_sha256: manifest.ingestion_sha256 });
     return loaded;
   });
   return { loaded, sha256: manifest.ingestion_sha256 };
@@ -223,29 +239,6 @@ async function putReceipts(db: Db, bucket: string): Promise<void> {
     await putOnce(bucket, receiptKey(Number(batch)), body, "application/json");
     await db.none("update etl.batch_load set receipt_put = true where batch = $1", [batch]);
   }
-}
-
-/** A table's rows of one batch, a column at a time, as its module declares them; verified against the manifest. */
-async function getParquet(
-  bucket: string,
-  object: LakeObject,
-  table: Table,
-  codec: ParquetCodec,
-): Promise<Stored[][]> {
-  const bytes = await getContentFromFile(bucket, object);
-  const wanted = getColumnNames(table);
-  const columns = fileColumns(table.columns).filter((column) => wanted.includes(column.name));
-  let data: Stored[][];
-  try {
-    data = (await codec.read(bytes, columns)).map(storedOf);
-  } catch (cause) {
-    throw new ParquetError(`s3://${bucket}/${object.key}: ${(cause as Error).message}`, { cause });
-  }
-  if (data[0]!.length !== object.rows)
-    throw new ParquetError(
-      `s3://${bucket}/${object.key}: expected ${object.rows} rows, found ${data[0]!.length}`,
-    );
-  return data;
 }
 
 /**

@@ -1,17 +1,27 @@
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
-import { name, names, qualified } from "../postgres/sql.ts";
+import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
-import { copyRows, type Stored } from "../values.ts";
-import { inferMembers, sqlType, WarehouseError } from "./warehouse.ts";
+import type { Vector } from "../vectors.ts";
+import { copyBlocks, fieldOf } from "./binary.ts";
+import { rangeOf, type Range } from "./range.ts";
+import { makeReferenced, referencedKeys } from "./references.ts";
+import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
+import { sqlType, WarehouseError, type FoundType } from "./warehouse.ts";
 
-/** What a batch did to one table. */
-export interface TableLoad {
-  /** Rows of the batch. */
-  readonly rows: number;
-  /** Rows inserted or updated: the others were there already, as they are. */
-  readonly changed: number;
+/** The warehouse, in the transaction of one batch. */
+export interface Warehouse {
+  readonly connection: Connection;
+  readonly db: Db;
+  readonly schema: string;
+  readonly byName: ReadonlyMap<string, Table>;
+  readonly typeOf: FoundType;
 }
+
+/** A table's rows of a batch, by column. */
+export type Rows = ReadonlyMap<string, Vector>;
+/** Reads columns of a batch's rows of a table. */
+export type Read = (table: Table, columns: readonly string[]) => Promise<Rows>;
 
 const stage = (table: Table): string => qualified("pg_temp", `stage_${table.name}`);
 
@@ -20,6 +30,7 @@ async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promi
   try {
     return await work;
   } catch (cause) {
+    if (cause instanceof WarehouseError) throw cause;
     const { code, message } = cause as { code?: string; message: string };
     const advice = code === "42501" ? `; ${ifDenied}` : "";
     throw new WarehouseError(`${table.name}: ${message}${advice}`, { cause });
@@ -28,68 +39,136 @@ async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promi
 
 const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
 
-/** Rows that go into one write of a COPY. */
-const ROWS_A_WRITE = 1000;
-
-/** Brings a table's rows of one batch into a staging table that is gone with the transaction. */
-export async function stageRows(
-  connection: Connection,
-  db: Db,
-  table: Table,
-  data: readonly (readonly Stored[])[],
-): Promise<number> {
-  const columns = getColumnNames(table);
-  const definitions = columns.map((column) => `${name(column)} ${sqlType(table.columns[column]!)}`);
-  await about(
-    table,
-    "GRANT TEMPORARY ON DATABASE to this user",
-    db.none(
-      `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
-    ),
-  );
-  const declared = columns.map((column) => table.columns[column]!);
-  const rows = data[0]!.length;
-  function* text(): Generator<string> {
-    for (let at = 0; at < rows; at += ROWS_A_WRITE)
-      yield copyRows(declared, data, at, Math.min(rows, at + ROWS_A_WRITE));
+/**
+ * Brings a batch's rows into the warehouse: dimensions, then inferred members for what facts refer to and nobody has,
+ * then facts. All writes to dimensions come before the first read of a fact, as a distributed PostgreSQL wants it; so
+ * of facts only the columns that refer are read at first, the others when their turn comes: of one table at a time.
+ *
+ * @param tables those that the batch has rows of, in the order of their references
+ * @returns rows inserted or updated, by table, and inferred members made, by dimension
+ */
+export async function mergeBatch(
+  warehouse: Warehouse,
+  tables: readonly Table[],
+  read: Read,
+): Promise<{ changed: Map<string, number>; inferred: Map<string, number> }> {
+  const { db, schema, byName } = warehouse;
+  const changed = new Map<string, number>();
+  const inferred = new Map<string, number>();
+  const infer = async (table: Table, rows: Rows, hold: boolean): Promise<void> => {
+    for (const references of referencedKeys(table, rows, byName)) {
+      const { dimension } = references;
+      const made = await about(dimension, RIGHTS, makeReferenced(db, schema, references, hold));
+      if (made > 0) inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + made);
+    }
+  };
+  const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
+  const silent = new Set<Table>();
+  const known = new Map<Table, Rows>();
+  for (const table of tables)
+    if (versioned.includes(table)) {
+      const referring = referencesOf(table).map(({ column }) => column);
+      if (referring.length === 0) continue;
+      const hold = await about(table, RIGHTS, mayLeaveOutTriggers(db, schema, table, byName));
+      if (hold) silent.add(table);
+      const rows = await read(table, referring);
+      await infer(table, rows, hold);
+      known.set(table, rows);
+    } else {
+      const rows = await read(table, getColumnNames(table));
+      await infer(table, rows, false);
+      changed.set(table.name, await put(warehouse, table, rows, upsert));
+    }
+  for (const table of versioned) {
+    const before: Rows = known.get(table) ?? new Map();
+    known.delete(table);
+    const others = getColumnNames(table).filter((column) => !before.has(column));
+    const rows = new Map([...before, ...(await read(table, others))]);
+    changed.set(table.name, await put(warehouse, table, rows, append, silent.has(table)));
   }
-  await copyIn(connection, `copy ${stage(table)} (${names(columns)}) from stdin`, text());
-  await db.none(`analyze ${stage(table)}`);
-  return rows;
+  return { changed, inferred };
+}
+
+/** How staged rows get into their table. @returns how many were inserted or updated */
+type Merge = (db: Db, schema: string, table: Table, range: KeyRange | undefined) => Promise<number>;
+
+/** Straight into the table where it has nothing that the rows could meet, else by way of a staging table. */
+async function put(
+  warehouse: Warehouse,
+  table: Table,
+  rows: Rows,
+  merge: Merge,
+  silent = false,
+): Promise<number> {
+  const { db, schema } = warehouse;
+  const range = keyRange(table, rows);
+  const write = (work: () => Promise<number>): Promise<number> =>
+    about(table, RIGHTS, silent ? withoutTriggers(db, work) : work());
+  if (range && (await about(table, RIGHTS, isFree(db, schema, table, range))))
+    return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows));
+  await stageRows(warehouse, table, rows);
+  return write(() => merge(db, schema, table, range));
+}
+
+async function copyRows(
+  { connection, typeOf }: Pick<Warehouse, "connection" | "typeOf">,
+  into: string,
+  table: Table,
+  rows: Rows,
+): Promise<number> {
+  const columns = [...rows.keys()];
+  const fields = columns.map((column) =>
+    fieldOf(table.columns[column]!, typeOf(table, column), rows.get(column)!),
+  );
+  return copyIn(
+    connection,
+    `copy ${into} (${names(columns)}) from stdin (format binary)`,
+    copyBlocks(fields, rows.get(columns[0]!)!.values.length),
+  );
+}
+
+/** Brings rows into a staging table that is gone with the transaction. */
+async function stageRows({ connection, db }: Warehouse, table: Table, rows: Rows): Promise<void> {
+  const definitions = getColumnNames(table).map(
+    (column) => `${name(column)} ${sqlType(table.columns[column]!)}`,
+  );
+  await db.none(
+    `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
+  );
+  await copyRows({ connection, typeOf: () => undefined }, stage(table), table, rows);
+  // The keys are all that the plan goes by; the other columns would cost as much as the COPY.
+  await db.none(`analyze ${stage(table)} (${names(keyOf(table))})`);
+}
+
+/** Of the first key column. */
+interface KeyRange extends Range {
+  readonly column: string;
+}
+
+function keyRange(table: Table, rows: Rows): KeyRange | undefined {
+  const column = keyOf(table)[0]!;
+  const { values, nulls } = rows.get(column)!;
+  const range = nulls === undefined ? rangeOf(table.columns[column]!, values) : undefined;
+  return range && { column: name(column), ...range };
 }
 
 /**
- * Merges the staged tables: dimensions, then inferred members for what facts refer to and nobody has, then facts.
- * All writes to dimensions come before the first read of a fact, as a distributed PostgreSQL wants it.
- *
- * @param staged in the order of their references
- * @returns rows inserted or updated, by table, and inferred members made, by dimension
+ * Whether no row of the table has a key in that range, and COPY would do what INSERT does (it passes rules by).
+ * Not by `exists`: a plan for the first row of any order may read the whole table to find none.
  */
-export async function mergeStaged(
+async function isFree(
   db: Db,
   schema: string,
-  staged: readonly Table[],
-  byName: ReadonlyMap<string, Table>,
-): Promise<{ changed: Map<string, number>; inferred: Map<string, number> }> {
-  const changed = new Map<string, number>();
-  const inferred = new Map<string, number>();
-  const infer = async (table: Table): Promise<void> => {
-    for (const { column, table: target } of referencesOf(table)) {
-      const keys = `select distinct ${name(column)} as key from ${stage(table)}`;
-      const dimension = byName.get(target)!;
-      const made = await about(dimension, RIGHTS, inferMembers(db, schema, dimension, keys));
-      if (made > 0) inferred.set(target, (inferred.get(target) ?? 0) + made);
-    }
-  };
-  const versioned = staged.filter((table) => recordIdOf(table) !== undefined);
-  for (const table of staged) {
-    await infer(table);
-    if (!versioned.includes(table))
-      changed.set(table.name, await about(table, RIGHTS, upsert(db, schema, table)));
-  }
-  for (const table of versioned)
-    changed.set(table.name, await about(table, RIGHTS, append(db, schema, table)));
-  return { changed, inferred };
+  table: Table,
+  { column, lowest, highest }: KeyRange,
+): Promise<boolean> {
+  const place = qualified(schema, table.name);
+  const { free } = await db.one<{ free: boolean }>(
+    `select (select ${column} from ${place} where ${column} between ${lowest} and ${highest}
+              order by ${column} limit 1) is null
+        and not (select relhasrules from pg_class where oid = ${literal(place)}::regclass) as free`,
+  );
+  return free;
 }
 
 /** Type 1: a row is inserted, or updated where a column differs; unchanged ones are not rewritten. */
@@ -112,18 +191,26 @@ function upsert(db: Db, schema: string, table: Table): Promise<number> {
 }
 
 /** A row is appended where it differs from the latest version of its record. */
-function append(db: Db, schema: string, table: Table): Promise<number> {
+function append(
+  db: Db,
+  schema: string,
+  table: Table,
+  range: KeyRange | undefined,
+): Promise<number> {
   const columns = getColumnNames(table);
   const key = keyOf(table);
   const recordId = recordIdOf(table)!;
   const sameKey = key.map((column) => `f.${name(column)} = s.${name(column)}`).join(" and ");
+  const within = range
+    ? `where f.${range.column} between ${range.lowest} and ${range.highest}`
+    : "";
   return db.result(
     `insert into ${qualified(schema, table.name)} (${names(columns)})
      select ${names(columns, "s.")}
        from ${stage(table)} s
        left join (select distinct on (${names(key, "f.")}) ${names(columns, "f.")}, true as there
                     from ${qualified(schema, table.name)} f
-                    join ${stage(table)} s on ${sameKey}
+                    join ${stage(table)} s on ${sameKey} ${within}
                    order by ${names(key, "f.")}, f.${name(recordId)} desc) f on ${sameKey}
       where f.there is null or (${names(columns, "s.")}) is distinct from (${names(columns, "f.")})
       order by ${names(key, "s.")}`,

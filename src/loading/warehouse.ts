@@ -54,19 +54,31 @@ export async function prepareLoads(db: Db): Promise<void> {
   }
 }
 
+/** Rows that meet others go by way of a temporary table: better told before the first batch than by the first that has such.
+ *  @throws WarehouseError where this user may make none */
+export async function checkTemporary(db: Db): Promise<void> {
+  const { may, database } = await db.one<{ may: boolean; database: string }>(
+    "select has_database_privilege(current_database(), 'temporary') as may, current_database() as database",
+  );
+  if (!may)
+    throw new WarehouseError(
+      `permission denied to create temporary tables in database "${database}"; GRANT TEMPORARY ON DATABASE to this user`,
+    );
+}
+
 /**
  * Brings the warehouse to what `tables` declare: missing tables are created, new columns added. A warehouse that
  * somebody else prepared is used as it is.
  *
  * @param tables in the order of their references
- * @returns what was done, in words
+ * @returns what was done, in words, and the type that each column was found with, a domain's the one beneath it
  * @throws WarehouseError naming every table and column that differs otherwise
  */
 export async function prepareTables(
   db: Db,
   schema: string,
   tables: readonly Table[],
-): Promise<string[]> {
+): Promise<{ done: string[]; typeOf: FoundType }> {
   const catalogue = await readCatalogue(
     db,
     tables.map((table) => ({ schema, name: table.name })),
@@ -104,8 +116,17 @@ export async function prepareTables(
       );
     }
   }
-  return done;
+  const types = new Map(
+    [...catalogue].map(([table, { columns }]) => [
+      table,
+      new Map(columns.map((column) => [column.name, column.base])),
+    ]),
+  );
+  return { done, typeOf: (table, column) => types.get(table.name)?.get(column) };
 }
+
+/** The internal name of a column's type in the warehouse; undefined where it was just made as declared. */
+export type FoundType = (table: Table, column: string) => string | undefined;
 
 function foreignKey(
   schema: string,
@@ -165,10 +186,16 @@ async function addColumn(
 /**
  * Gives a dimension an inferred member for each key that `keys` yields and it does not have: the key, and
  * placeholders, until the real row arrives.
- * @param keys a query of one column, `key`
+ * @param keys a query of one column, `key`, with its parameters; `within` is true of the rows `d` that have one of them
  * @returns how many were made
  */
-export function inferMembers(db: Db, schema: string, table: Table, keys: string): Promise<number> {
+export function inferMembers(
+  db: Db,
+  schema: string,
+  table: Table,
+  keys: string,
+  { within = "true", parameters = [] }: { within?: string; parameters?: readonly unknown[] } = {},
+): Promise<number> {
   const [key] = keyOf(table);
   const columns = getColumnNames(table);
   const values = columns.map((column) =>
@@ -178,9 +205,9 @@ export function inferMembers(db: Db, schema: string, table: Table, keys: string)
   return db.result(
     `insert into ${place} (${names(columns)})
      select ${values.join(", ")} from (${keys}) k
-      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key)
+      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key and ${within})
          on conflict (${name(key!)}) do nothing`,
-    [],
+    parameters,
     (result) => result.rowCount,
   );
 }

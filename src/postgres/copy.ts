@@ -11,9 +11,9 @@ const session = ({ db }: Connection): pg.Client => db.client as unknown as pg.Cl
 export async function copyIn(
   connection: Connection,
   sql: string,
-  text: Iterable<string>,
+  blocks: Iterable<Buffer>,
 ): Promise<number> {
   const copy = session(connection).query(from(sql));
-  await pipeline(Readable.from(text), copy);
+  await pipeline(Readable.from(blocks), copy);
   return copy.rowCount;
 }
