@@ -5,14 +5,16 @@ import { writeFileToS3 } from "./objects.ts";
 
 /** Bytes that go to the compressor at a time: a call for each chunk that the source sends would cost more than the work. */
 const PIECE = 512 << 10;
+/** Pieces that were compressed, to be filled again: new ones would be most of the garbage. */
+const pieces: Buffer[] = [];
 
 /** A gzipped file of lines in the making. What it is given is compressed at once, by another thread. */
 export class LinesFile {
   readonly #gzip = createGzip({ level: 1, chunkSize: 256 << 10 });
   readonly #made: Buffer[] = [];
   readonly #isMade: Promise<unknown>;
-  #waiting: Buffer[] = [];
-  #size = 0;
+  #piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE);
+  #filled = 0;
 
   constructor() {
     this.#gzip.on("data", (chunk: Buffer) => this.#made.push(chunk));
@@ -21,13 +23,15 @@ export class LinesFile {
     this.#isMade.catch(() => undefined);
   }
 
-  /** Adds lines. Resolves when there is room for more. */
+  /** Adds lines; their bytes are free again afterwards. Resolves when there is room for more. */
   async write(chunks: readonly Buffer[]): Promise<void> {
-    for (const chunk of chunks) {
-      this.#waiting.push(chunk);
-      this.#size += chunk.length;
-      if (this.#size >= PIECE && !this.#compress()) await once(this.#gzip, "drain");
-    }
+    for (const chunk of chunks)
+      for (let at = 0; at < chunk.length;) {
+        const copied = chunk.copy(this.#piece, this.#filled, at);
+        at += copied;
+        this.#filled += copied;
+        if (this.#filled === PIECE && !this.#compress()) await once(this.#gzip, "drain");
+      }
   }
 
   /** The whole file. */
@@ -39,10 +43,11 @@ export class LinesFile {
   }
 
   #compress(): boolean {
-    const piece = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#size = 0;
-    return this.#gzip.write(piece);
+    const piece = this.#piece;
+    const more = this.#gzip.write(piece.subarray(0, this.#filled), () => pieces.push(piece));
+    this.#piece = pieces.pop() ?? Buffer.allocUnsafeSlow(PIECE);
+    this.#filled = 0;
+    return more;
   }
 }
 

@@ -3,11 +3,13 @@ import type pg from "pg";
 import type { Connection } from "./connection.ts";
 
 /**
- * `COPY … TO STDOUT`, as it comes: each row ends with a newline, and a chunk ends anywhere. Inside a transaction of
- * `connection` it goes by the same session. Whoever stops before the end ends the session: its next statement would have
- * to wait for all the rest.
+ * The rows of a query of one text column without nulls or newlines, as lines: each ends with a newline, and a chunk ends
+ * anywhere. Inside a transaction of `connection` it goes by the same session. Whoever stops before the end ends the session:
+ * its next statement would have to wait for all the rest.
  */
-export function copyOut({ db }: Connection, sql: string): AsyncIterable<Buffer> {
+export function copyOut({ db }: Connection, query: string): AsyncIterable<Buffer> {
+  // Binary is the text as it is; in the other formats the server looks at each character of it.
+  const sql = `copy (${query}) to stdout (format binary)`;
   // pg-promise has no COPY of its own.
   return (db.client as unknown as pg.Client).query(new CopyOut(sql));
 }
@@ -22,6 +24,11 @@ const COPY_OUT_RESPONSE = code("H");
 const ASIDES = ["N", "S", "A"].map(code);
 /** Of a message: its code, and its length without that. */
 const HEADER = 5;
+/** Before the first row: https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-BINARY-FORMAT */
+const FILE_HEADER = 19;
+/** Before a row's text: how many columns there are, and how long the text is. */
+const ROW_HEADER = 6;
+const NEWLINE = 10;
 
 function code(letter: string): number {
   return letter.charCodeAt(0);
@@ -36,8 +43,11 @@ class CopyOut extends Readable implements pg.Submittable {
   readonly #sql: string;
   #socket: Readable | undefined;
   #driver: Listener[] = [];
-  /** Bytes of the current row that are yet to come. */
+  /** Bytes of the current row's text that are yet to come, and those before it. */
   #left = 0;
+  #skip = 0;
+  #rows = 0;
+  #isFirst = true;
   /** A message that has begun, other than a row. */
   #begun: Buffer = Buffer.alloc(0);
   #isDone = false;
@@ -67,19 +77,37 @@ class CopyOut extends Readable implements pg.Submittable {
   readonly #take = (received: Buffer): void => {
     const chunk = this.#begun.length > 0 ? Buffer.concat([this.#begun, received]) : received;
     this.#begun = Buffer.alloc(0);
-    // Rows lie before `end`, what was not looked at from `at`.
-    let end = Math.min(this.#left, chunk.length);
-    let at = end;
-    this.#left -= end;
+    // Lines lie before `end`, what was not looked at from `at`.
+    let end = 0;
+    let at = 0;
+    let isLast = false;
     while (at < chunk.length) {
+      if (this.#skip > 0) {
+        const skipped = Math.min(this.#skip, chunk.length - at);
+        this.#skip -= skipped;
+        at += skipped;
+        continue;
+      }
+      if (this.#left > 0) {
+        const stop = Math.min(at + this.#left, chunk.length);
+        chunk.copyWithin(end, at, stop);
+        end += stop - at;
+        this.#left -= stop - at;
+        at = stop;
+        continue;
+      }
       const length = at + HEADER <= chunk.length ? chunk.readInt32BE(at + 1) + 1 : Infinity;
       const next = at + length;
       if (chunk[at] === COPY_DATA && length < Infinity) {
-        const stop = Math.min(next, chunk.length);
-        chunk.copyWithin(end, at + HEADER, stop);
-        end += stop - at - HEADER;
-        this.#left = next - stop;
-        at = stop;
+        const before = this.#isFirst ? FILE_HEADER + ROW_HEADER : ROW_HEADER;
+        this.#isFirst = false;
+        const text = length - HEADER - before;
+        at += HEADER;
+        // The last message is the end mark, which is shorter than any row.
+        this.#skip = text > 0 ? before : length - HEADER;
+        this.#left = Math.max(0, text);
+        // The row before is at its end: what stood before this one leaves the room for it.
+        if (text > 0 && this.#rows++ > 0) chunk[end++] = NEWLINE;
         continue;
       }
       if (next > chunk.length) {
@@ -89,11 +117,13 @@ class CopyOut extends Readable implements pg.Submittable {
       if (ASIDES.includes(chunk[at]!)) this.#tell(chunk.subarray(at, next));
       else if (chunk[at] !== COPY_OUT_RESPONSE) {
         this.#handBack(chunk.subarray(at));
+        isLast = true;
         break;
       }
       at = next;
     }
     if (end > 0 && !this.push(chunk.subarray(0, end))) this.#socket?.pause();
+    if (isLast && this.#rows > 0) this.push(Buffer.of(NEWLINE));
   };
 
   #tell(messages: Buffer): void {
@@ -102,9 +132,10 @@ class CopyOut extends Readable implements pg.Submittable {
 
   /** The rows are at their end, or an error is: the driver goes on. */
   #handBack(messages: Buffer): void {
+    // What follows must wait: after the rows before it were pushed, these come first.
+    this.#socket!.pause();
     this.#socket!.removeListener("data", this.#take);
     for (const listener of this.#driver) this.#socket!.on("data", listener);
-    // After the rows before it were pushed.
     process.nextTick(() => {
       this.#tell(messages);
       this.#socket!.resume();
