@@ -1,0 +1,91 @@
+// P7: no function takes more memory than it is given, whatever the rows: as bundles, by node alone, as on Lambda.
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { makeBundles, type Bundles } from "../../bench/functions.ts";
+import { startFunction } from "../../localstack/functions.ts";
+import { FUNCTIONS } from "../../scripts/bundle.ts";
+import { openShop } from "../../localstack/totesys/shop.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+
+/** What a function may take at its peak, in bytes. */
+const MOST = 256 * 1024 * 1024;
+
+describe("the memory that the functions take", function () {
+  this.timeout(120_000);
+  let folder: string;
+  let bundles: Bundles;
+  let p: TestPipeline;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), "totes-memory-"));
+    bundles = await makeBundles(folder);
+  });
+  after(async () => {
+    await closeAll();
+    await rm(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    p = await openPipeline({ orders: 0 });
+    await openShop(p.shop, { seed: 1, salesOrders: 0 });
+  });
+
+  /** The peak of each function, once all three have brought the shop to the warehouse. */
+  async function peaks(env: Readonly<Record<string, string>> = {}): Promise<number[]> {
+    const found: number[] = [];
+    for (const name of FUNCTIONS) {
+      const run = startFunction({
+        name,
+        module: bundles.functions[name],
+        worker: bundles.worker,
+        env: { ...p.env, ...env },
+        memoryMb: 512,
+        timeoutMs: 100_000,
+      });
+      try {
+        await run.invoke({});
+        found.push((await run.usage())!.peakRssBytes);
+      } finally {
+        await run.stop();
+      }
+    }
+    return found;
+  }
+
+  it("is bounded for many rows", async () => {
+    await p.shop.none(`
+      insert into sales_order (sales_order_id, created_at, last_updated, design_id, staff_id, counterparty_id, units_sold,
+                               unit_price, currency_id, agreed_delivery_date, agreed_payment_date, agreed_delivery_location_id)
+      select i, at, at, (select min(design_id) from design), (select min(staff_id) from staff),
+             (select min(counterparty_id) from counterparty), 1000 + i % 90000, (200 + i % 200) / 100.0,
+             (select min(currency_id) from currency), to_char(at + interval '3 days', 'YYYY-MM-DD'),
+             to_char(at + interval '2 days', 'YYYY-MM-DD'), (select min(address_id) from address)
+        from (select i, timestamp '2022-11-03 14:20:52.186' + i * interval '317 milliseconds' as at
+                from generate_series(1, 250000) i) o`);
+    for (const peak of await peaks()) expect(peak).to.be.lessThan(MOST);
+    const { rows } = await p.star.one<{ rows: string }>(
+      "select count(*) as rows from fact_sales_order",
+    );
+    expect(rows).to.equal("250000");
+  });
+
+  for (const [what, character] of [
+    ["of one byte a character", "chr(33 + (random() * 90)::int)"],
+    ["of two", "chr(913 + (random() * 80)::int)"],
+  ] as const)
+    it(`is bounded for texts of a megabyte, ${what}`, async () => {
+      // Texts that compress badly: a piece of random characters, cut and put together anew for each.
+      await p.shop.none(`
+        create temporary table noise as
+          select string_agg(${character}, '') as text from generate_series(1, 40000) i;
+        insert into design (design_id, created_at, design_name, file_location, file_name, last_updated)
+        select 900000 + i, now(), 'long ' || i, string_agg(substr(text, (random() * 30000)::int, 1000), ''), 'x', now()
+          from generate_series(1, 70) i, generate_series(1, 1000 * 1000 / octet_length('${what === "of two" ? "é" : "e"}') / 1000) k, noise
+         group by i`);
+      for (const peak of await peaks()) expect(peak).to.be.lessThan(MOST);
+      const { bytes } = await p.star.one<{ bytes: string }>(
+        "select sum(octet_length(file_location)) as bytes from dim_design where design_id > 900000",
+      );
+      expect(Number(bytes)).to.be.greaterThan(60_000_000);
+    });
+});
