@@ -97,6 +97,8 @@ function* problemsOf(stage, given) {
     yield "vpcId: endpoints without subnetIds and securityGroupIds serve nobody";
   if (given.visibilityTimeout < given.timeout)
     yield `visibilityTimeout: ${given.visibilityTimeout} s is below the functions' timeout of ${given.timeout} s; a message would be delivered twice`;
+  if (given.reservedConcurrency === 1 && given.continueAtOnce)
+    yield "reservedConcurrency: 1 would throttle what ingestion's own queue delivers; 2, or continueAtOnce: false";
   if (JSON.stringify(given.ingestionBucket) === JSON.stringify(given.processedBucket))
     yield "ingestionBucket, processedBucket: one bucket was given twice";
 }

@@ -1,5 +1,5 @@
 import * as v from "valibot";
-import { fileColumns } from "./parquet/schema.ts";
+import { fileColumns, typeName } from "./parquet/schema.ts";
 import {
   keyOf,
   recordIdOf,
@@ -238,8 +238,8 @@ function checkReferences(table: Table, byName: ReadonlyMap<string, Table>): void
         field,
         `refers to ${target}, which is not merged by one key column`,
       );
-    const expected = referred.columns[key!]!.type;
-    const found = table.columns[column]!.type;
+    const expected = typeName(referred.columns[key!]!);
+    const found = typeName(table.columns[column]!);
     if (expected !== found)
       throw new TableError(
         `${table.name}.ts`,

@@ -13,9 +13,15 @@ export const closureOf = ({ sources, lookups }: Table): string =>
     Object.entries(lookups).map(([name, { source, by }]) => [name, place(source), by]),
   ]);
 
+/** The columns that changes of the table's sources are found by: marks of one mean nothing for another. */
+const marksOf = ({ sources, lookups }: Table): string[] =>
+  [...sources, ...Object.values(lookups).map(({ source }) => source)].flatMap(({ name, changes }) =>
+    changes.by === "timestamp" ? [`${name}.${changes.column}`] : [],
+  );
+
 /** Changes when the table must be filled again: `closure.rows`, what is read for it and what is made of that. */
 export const fingerprint = (table: Table): string =>
-  `${closureOf(table)}.${digest([table.name, table.columns, table.version])}`;
+  `${closureOf(table)}.${digest([table.name, table.columns, table.version, ...marksOf(table)])}`;
 
 /** The fingerprint of each of `tables`, by name. */
 export const fingerprintsOf = (tables: readonly Table[]): Record<string, string> =>

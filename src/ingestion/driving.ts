@@ -74,6 +74,7 @@ export class DrivingRows {
   ): Promise<Part[]> {
     const parts: Begun[] = [];
     const room = { ...limits };
+    let late = false;
     for (;;) {
       const piece = await this.#peek();
       if (!piece) {
@@ -86,6 +87,7 @@ export class DrivingRows {
       if (!lines) {
         this.#ahead.shift();
         if (begun) begun.ended = true;
+        if (late) break;
         continue;
       }
       const [fit, rest] = cutBetweenKeys(source, begun?.last, lines, room);
@@ -111,7 +113,9 @@ export class DrivingRows {
       part.rows += taken.rows;
       room.rows -= taken.rows;
       room.bytes -= taken.bytes;
-      if (isLate()) break;
+      // Then rows of the same key are all that still has room.
+      late ||= isLate();
+      if (late) room.rows = 0;
     }
     const last = parts.at(-1);
     if (last && this.#position?.source === last.source)
@@ -166,23 +170,6 @@ interface Begun {
 }
 
 const lastKey = (source: Source, lines: Lines): Key => keyIn(lastLine(lines), source);
-
-/** Half of a batch's rows that may be given back, and the others; undefined where that is one row or none. */
-export function halve(parts: readonly Part[]): { kept: Part[]; others: Part[] } | undefined {
-  const last = parts.at(-1);
-  if (!last || last.file) return undefined;
-  const { source, lines, after, upTo } = last;
-  const half = { rows: Math.floor(lines.rows / 2), bytes: Infinity };
-  const [kept, rest] = cutBetweenKeys(source, undefined, lines, half);
-  const before = parts.slice(0, -1);
-  if (kept.rows === 0 || rest.rows === 0)
-    return before.length > 0 ? { kept: before, others: [last] } : undefined;
-  const border = lastKey(source, kept);
-  return {
-    kept: [...before, { source, rows: kept.rows, lines: kept, after, upTo: border }],
-    others: [{ source, rows: rest.rows, lines: rest, after: border, upTo }],
-  };
-}
 
 /**
  * Cuts where the limits say, but not between rows of one key, which a view or a table without a primary key may have: a

@@ -66,8 +66,8 @@ export const LIMITS: Limits = { rows: 100_000, bytes: 32 << 20 };
  * goes on with a run that is not done.
  *
  * @param connect opens the source; what was opened is closed again before this returns
- * @throws ContractError before anything is written; ManifestError, ConnectionError, S3Error. Nothing is lost then: the
- *   next run goes on after the last batch that was committed
+ * @throws ContractError before anything is written; ManifestError, ConnectionError, S3Error, RaceError. Nothing is lost
+ *   then: the next run goes on after the last batch that was committed
  */
 export async function ingest(
   connect: () => Promise<Connection>,
@@ -81,23 +81,63 @@ export async function ingest(
     isLate = () => false,
   }: IngestOptions = {},
 ): Promise<IngestionSummary> {
+  const read = (everything: boolean): Promise<IngestionSummary> =>
+    withRun({ connect, bucket, tables, resync: everything, at }, async (run, reading) => {
+      let committing: Promise<boolean> = Promise.resolve(true);
+      try {
+        for await (const batch of reading.batches(limits, { goOn, isLate })) {
+          // One batch is written while the next is read.
+          if (!(await committing)) break;
+          committing = run.commit(batch);
+          committing.catch(() => undefined);
+        }
+        await committing;
+      } finally {
+        await committing.catch(() => undefined);
+      }
+      return run.end();
+    });
+  const summary = await read(resync);
+  if (!resync || summary.outcome !== "lost the race") return summary;
+  // Whoever asks for everything has it, also while another run commits batch after batch: a first batch without rows is
+  // quicker than theirs with some.
+  for (let tries = 0; tries < CLAIMS; tries++)
+    if (
+      await withRun({ connect, bucket, tables, resync, at }, (run, reading) =>
+        run.commit(reading.claim()),
+      )
+    )
+      return read(false);
+  throw new RaceError(`other runs were first ${CLAIMS} times; send { "resync": true } again`);
+}
+
+/** A run that was asked for could not begin, for others that did. */
+export class RaceError extends Error {
+  override readonly name = "RaceError";
+}
+
+const CLAIMS = 50;
+
+interface Work {
+  readonly connect: () => Promise<Connection>;
+  readonly bucket: string;
+  readonly tables: readonly Table[];
+  readonly resync: boolean;
+  readonly at: Date;
+}
+
+/** Does `work` on what there is to read since the newest batch. */
+async function withRun<T>(
+  { connect, bucket, tables, resync, at }: Work,
+  work: (run: Run, reading: Reading) => Promise<T>,
+): Promise<T> {
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
   const last = await getLastUpload(bucket);
   const connection = await connect();
-  let committing: Promise<boolean> = Promise.resolve(true);
   try {
     const reading = await getData(connection, connect, tables, last?.manifest, resync);
-    const run = new Run(bucket, tables, reading, last, at);
-    for await (const batch of reading.batches(limits, { goOn, isLate })) {
-      // One batch is written while the next is read.
-      if (!(await committing)) break;
-      committing = run.commit(batch);
-      committing.catch(() => undefined);
-    }
-    await committing;
-    return await run.end();
+    return await work(new Run(bucket, tables, reading, last, at), reading);
   } finally {
-    await committing.catch(() => undefined);
     await connection.close();
   }
 }
@@ -154,8 +194,8 @@ class Run {
     this.#bytes += manifest.objects.reduce((sum, { bytes }) => sum + bytes, 0);
 
     const begins = this.#batches === 0 && !plan.goesOn;
-    if (begins && (tables.length === 0 || isNothingNew(manifest, this.#last?.manifest)))
-      return false;
+    const isEmpty = tables.length === 0 && !cursor;
+    if (begins && (isEmpty || isNothingNew(manifest, this.#last?.manifest))) return false;
     if (this.#batches === 0 && this.#last)
       await checkPredecessor(this.#bucket, this.#last.manifest);
     await Promise.all(made.map(({ object, body }) => writeFile(this.#bucket, object.key, body)));

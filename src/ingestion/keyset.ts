@@ -27,24 +27,26 @@ const textOf = (value: unknown): string | null =>
 
 export const sameKey = (a: Key, b: Key): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** Whether `key` is one of `source` still: its module may have got another since. */
-export const isKeyOf = (key: Key, source: Source): boolean =>
-  JSON.stringify(Object.keys(key)) === JSON.stringify(keyOf(source));
+/** The key's columns and how each is compared, as text: a key means nothing to another shape. */
+export const keyShape = (source: Source, catalogue: CatalogueTable): string =>
+  keyColumns(source, catalogue)
+    .map((column) => `${name(column.name)} ${column.byText ? "as text" : column.type}`)
+    .join(", ");
 
 /** The order of a table's rows, for ORDER BY. */
-export const orderOf = (source: Source, { columns }: CatalogueTable, row: string): string =>
-  keyColumns(source, columns)
+export const orderOf = (source: Source, catalogue: CatalogueTable, row: string): string =>
+  keyColumns(source, catalogue)
     .map((column) => expression(column, row))
     .join(", ");
 
 /** A condition that is true of the rows within `range`; "true" where that is the whole table. */
 export function inRange(
   source: Source,
-  { columns }: CatalogueTable,
+  catalogue: CatalogueTable,
   row: string,
   { after, upTo }: Range,
 ): string {
-  const key = keyColumns(source, columns);
+  const key = keyColumns(source, catalogue);
   const conditions = [
     ...(after ? [isAfter(key, row, after)] : []),
     ...(upTo ? [isUpTo(key, row, upTo)] : []),
@@ -52,22 +54,42 @@ export function inRange(
   return conditions.join(" and ") || "true";
 }
 
-const keyColumns = (source: Source, columns: readonly CatalogueColumn[]): CatalogueColumn[] =>
-  keyOf(source).map((key) => columns.find((column) => column.name === key)!);
+/** A key's column, and whether it is compared as text. */
+interface KeyColumn extends CatalogueColumn {
+  readonly byText: boolean;
+}
 
-// An extension's type has operators of its own, which the search path hides: its text orders as well.
-const expression = ({ name: column, builtIn }: CatalogueColumn, row: string): string =>
-  `${row}.${name(column)}${builtIn ? "" : "::text"}`;
+/** Types whose equal values have one text: a `numeric` may be 1.0 or 1.00, a text equal to another under its collation. */
+const ONE_TEXT = /^(int[248]|float[48]|oid|bool|date|time|timestamp|timestamptz|uuid)$/;
 
-const valueOf = ({ name: column, type, builtIn }: CatalogueColumn, key: Key): string =>
-  `${literal(key[column]!)}::${builtIn ? type : "text"}`;
+/**
+ * A key that is no unique index's may have rows that are equal and look different, and here a cut between two keys goes by
+ * their looks: so they are ordered by their text. So is an extension's type: its operators are hidden by the search path.
+ */
+function keyColumns(source: Source, { columns, unique }: CatalogueTable): KeyColumn[] {
+  const key = keyOf(source);
+  const isUnique = unique.some(
+    (index) => index.length === key.length && index.every((column) => key.includes(column)),
+  );
+  return key.map((wanted) => {
+    const column = columns.find(({ name: found }) => found === wanted)!;
+    const { builtIn, isEnum, base } = column;
+    return { ...column, byText: !builtIn || (!isUnique && !isEnum && !ONE_TEXT.test(base)) };
+  });
+}
 
-const areNotNull = (columns: readonly CatalogueColumn[]): boolean =>
+const expression = ({ name: column, byText }: KeyColumn, row: string): string =>
+  `${row}.${name(column)}${byText ? '::text collate "C"' : ""}`;
+
+const valueOf = ({ name: column, type, byText }: KeyColumn, key: Key): string =>
+  `${literal(key[column]!)}::${byText ? "text" : type}`;
+
+const areNotNull = (columns: readonly KeyColumn[]): boolean =>
   columns.every((column) => column.notNull);
 
 /** In the form that an index takes. */
 function compare(
-  columns: readonly CatalogueColumn[],
+  columns: readonly KeyColumn[],
   row: string,
   operator: ">" | "<=",
   key: Key,
@@ -77,13 +99,13 @@ function compare(
   return `(${ours.join(", ")}) ${operator} (${theirs.join(", ")})`;
 }
 
-const isUpTo = (columns: readonly CatalogueColumn[], row: string, key: Key): string =>
+const isUpTo = (columns: readonly KeyColumn[], row: string, key: Key): string =>
   areNotNull(columns)
     ? compare(columns, row, "<=", key)
     : `${isAfter(columns, row, key)} is not true`;
 
 /** True of rows that come after `key`, nulls last as ORDER BY has them. */
-function isAfter(columns: readonly CatalogueColumn[], row: string, key: Key): string {
+function isAfter(columns: readonly KeyColumn[], row: string, key: Key): string {
   if (areNotNull(columns)) return compare(columns, row, ">", key);
   const [first, ...others] = columns;
   const ours = expression(first!, row);

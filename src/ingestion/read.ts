@@ -1,14 +1,14 @@
 import { allSources } from "../check-tables.ts";
 import { LinesFile } from "../lake/lines-file.ts";
 import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
-import { readCatalogue } from "../postgres/catalogue.ts";
+import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import type { Source, Table } from "../table.ts";
 import { checkContract } from "./contract.ts";
-import { DrivingRows, halve, type Limits, type Part, type Position } from "./driving.ts";
-import { isKeyOf, type Key } from "./keyset.ts";
+import { DrivingRows, type Limits, type Part, type Position } from "./driving.ts";
+import { keyShape, type Key } from "./keyset.ts";
 import { joined, wholeLines, type Lines } from "./lines.ts";
 import { planRun, type Plan } from "./plan.ts";
 import { Queries } from "./select.ts";
@@ -60,6 +60,8 @@ export interface Reading {
    * Leaving off in the middle ends the connection's session.
    */
   batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch>;
+  /** A batch without rows, after which the run goes on at its beginning. */
+  claim(): SourceBatch;
 }
 
 /**
@@ -88,7 +90,7 @@ export async function getData(
   const queries = new Queries(tables, catalogue, plan, marks);
 
   async function* batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch> {
-    const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan);
+    const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan, catalogue);
     // Now: once rows are on their way there is no asking for it.
     const exported = await exportSnapshot(connection.db);
     let reading = false;
@@ -99,6 +101,11 @@ export async function getData(
     });
     const lookups = new Lookups(connection, connect, queries, exported);
     try {
+      // A view may ask what time it is, and that is when a transaction began: both begin now.
+      const isView = ({ name: one }: Source): boolean =>
+        ["v", "f"].includes(catalogue.get(one)!.kind);
+      const seekers = order.filter(isView).map(({ name: one }) => one);
+      if (queries.lookedUpBy(new Set(seekers)).length > 0) await lookups.open();
       let most = limits.rows;
       do {
         let parts = await rows.take({ ...limits, rows: most }, time.isLate, (source) =>
@@ -107,25 +114,33 @@ export async function getData(
         most = Math.min(limits.rows, most * 2);
         let lookedUp = await lookups.of(parts, limits.bytes, reading);
         while (!lookedUp) {
-          const half = halve(parts);
-          if (half) {
-            rows.giveBack(half.others);
-            parts = half.kept;
-            most = rowsOf(parts);
-          }
-          lookedUp = await lookups.of(parts, half ? limits.bytes : Infinity, reading);
+          const kept = parts.filter(({ file }) => file);
+          const others = parts.filter(({ file }) => !file);
+          rows.giveBack(others);
+          most = Math.max(1, Math.floor(rowsOf(others) / 2));
+          const fewer = await rows.take({ ...limits, rows: most }, time.isLate);
+          const isLess = rowsOf(fewer) < rowsOf(others);
+          if (!isLess && kept.length > 0) rows.giveBack(fewer);
+          parts = !isLess && kept.length > 0 ? kept : [...kept, ...fewer];
+          // What one row looks up is read whatever it is.
+          lookedUp = await lookups.of(parts, isLess ? limits.bytes : Infinity, reading);
         }
         yield {
           tables: await byTable(parts, lookedUp),
-          cursor: cursorAt(rows.position, order, plan, marks),
+          cursor: cursorAt(rows.position, order, plan, marks, catalogue),
         };
       } while (rows.position && time.goOn() && !time.isLate());
     } finally {
-      await rows.close();
-      await lookups.close();
+      await rows.close().finally(() => lookups.close());
     }
   }
-  return { snapshot, plan, highWater, undeclared, holder, batches };
+  const claim = (): SourceBatch => {
+    const [source, ...others] = inReadingOrder(sources, tables);
+    const order = [source!, ...others];
+    const position = { source: source!, after: null };
+    return { tables: [], cursor: cursorAt(position, order, plan, marks, catalogue) };
+  };
+  return { snapshot, plan, highWater, undeclared, holder, batches, claim };
 }
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) => sum + rows, 0);
@@ -168,9 +183,8 @@ class Lookups {
       if (query === undefined) continue;
       const lines: Lines[] = [];
       // To the end, also where it is too much: the connection is wanted again.
-      for await (const some of wholeLines(
-        copyOut(isBusy ? await this.#other() : this.#connection, query),
-      )) {
+      const connection = isBusy ? await this.open() : this.#connection;
+      for await (const some of wholeLines(copyOut(connection, query))) {
         left -= some.bytes;
         if (left >= 0) lines.push(some);
       }
@@ -180,7 +194,8 @@ class Lookups {
     return found;
   }
 
-  async #other(): Promise<Connection> {
+  /** The second connection, in the same snapshot. */
+  async open(): Promise<Connection> {
     if (!this.#second) {
       this.#second = await this.#connect();
       await joinSnapshot(this.#second.db, this.#snapshot);
@@ -204,15 +219,16 @@ function inReadingOrder(sources: readonly Source[], tables: readonly Table[]): S
 function whereToBegin(
   sources: readonly Source[],
   { goesOn }: Plan,
+  catalogue: ReadonlyMap<string, CatalogueTable>,
 ): { order: readonly Source[]; after: Key | null } {
   if (!goesOn) return { order: sources, after: null };
-  const { table, after, next } = goesOn.cursor;
+  const { table, after, key, next } = goesOn.cursor;
   const order = [table, ...next].flatMap(
     (left) => sources.find(({ name: one }) => one === left) ?? [],
   );
   const [first] = order;
-  const goesOnWithin = first?.name === table && after !== null && isKeyOf(after, first);
-  return { order, after: goesOnWithin ? after : null };
+  const isSame = first?.name === table && key === keyShape(first, catalogue.get(table)!);
+  return { order, after: isSame ? after : null };
 }
 
 function cursorAt(
@@ -220,11 +236,13 @@ function cursorAt(
   order: readonly Source[],
   { whole }: Plan,
   marks: Readonly<Record<string, string>>,
+  catalogue: ReadonlyMap<string, CatalogueTable>,
 ): Cursor | null {
   if (!position) return null;
   const { source, after } = position;
   const next = order.slice(order.indexOf(source) + 1).map(({ name: one }) => one);
-  return { table: source.name, after, next, whole: [...whole], marks };
+  const key = keyShape(source, catalogue.get(source.name)!);
+  return { table: source.name, after, key, next, whole: [...whole], marks };
 }
 
 async function byTable(

@@ -38,6 +38,8 @@ const cursor = v.object({
   table: v.string(),
   /** Its last driving row so far, by primary key; null where none was read yet. */
   after: v.nullable(v.record(v.string(), v.nullable(v.string()))),
+  /** The key's columns and types: where they are others by then, the table is begun anew. */
+  key: v.string(),
   /** The source tables that come then. */
   next: v.array(v.string()),
   /** Those that the run reads whole. */
@@ -142,7 +144,9 @@ export const readProcessedManifest = (
  */
 export async function readChained(bucket: string, batch: number): Promise<Read<IngestionManifest>> {
   const before = readBefore(bucket, batch);
-  const [found] = await Promise.all([readIngestionManifest(bucket, batch), before.catch(() => 0)]);
+  // What is wrong with this batch itself is said first.
+  before.catch(() => undefined);
+  const found = await readIngestionManifest(bucket, batch);
   if (!found)
     throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is not there; ${RESTORE}`);
   checkChain(bucket, batch, found.manifest.previous_sha256, (await before)?.sha256 ?? null);

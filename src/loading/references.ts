@@ -1,5 +1,4 @@
 /** What rows refer to, as sets: a batch of 100,000 rows has some hundred values that its keys can have. */
-import type { Column } from "../columns.ts";
 import type { Db } from "../postgres/connection.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import { keyOf, referencesOf, type Table } from "../table.ts";
@@ -39,11 +38,11 @@ export function referencedKeys(
   vectors: ReadonlyMap<string, Vector>,
   byName: ReadonlyMap<string, Table>,
 ): References[] {
-  const found = new Map<string, { column: Column; keys: Set<string>; ranges: Range[] }>();
+  const found = new Map<string, { keys: Set<string>; ranges: Range[] }>();
   for (const { column, table: target } of referencesOf(table)) {
     const declared = table.columns[column]!;
     const values = distinctOf(vectors.get(column)!);
-    const of = found.get(target) ?? { column: declared, keys: new Set(), ranges: [] };
+    const of = found.get(target) ?? { keys: new Set(), ranges: [] };
     found.set(target, of);
     for (const value of values) of.keys.add(toText(declared, value));
     const range = rangeOf(declared, values);
@@ -51,18 +50,19 @@ export function referencedKeys(
   }
   return [...found]
     .filter(([, { keys }]) => keys.size > 0)
-    .map(([target, { column, keys, ranges }]) => {
+    .map(([target, { keys, ranges }]) => {
       const dimension = byName.get(target)!;
+      const key = keyOf(dimension)[0]!;
       const lowest = ranges.map((range) => range.lowest).join(", ");
       const highest = ranges.map((range) => range.highest).join(", ");
       return {
         dimension,
-        keys: `{${[...keys].map((key) => `"${key.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`,
-        type: sqlType(column),
+        keys: `{${[...keys].map((text) => `"${text.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`,
+        type: sqlType(dimension.columns[key]!),
         count: keys.size,
         within:
           ranges.length > 0
-            ? `d.${name(keyOf(dimension)[0]!)} between least(${lowest}) and greatest(${highest})`
+            ? `d.${name(key)} between least(${lowest}) and greatest(${highest})`
             : "true",
       };
     });
@@ -88,7 +88,7 @@ export async function makeReferenced(
   const gone = hold ? count - (await held(db, schema, references)) : 0;
   if (gone !== 0)
     throw new WarehouseError(
-      `${dimension.name}: rows that are referred to were deleted by somebody else just now (${gone}); the batch is tried again`,
+      `${dimension.name}: rows that are referred to were deleted by somebody else just now, or not inserted as they were given (${gone}); the batch is tried again`,
     );
   return made;
 }

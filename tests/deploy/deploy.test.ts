@@ -209,7 +209,7 @@ describe("the deployed service", () => {
       const { EventSourceMappings = [] } = await cloud.lambda.send(
         new ListEventSourceMappingsCommand({}),
       );
-      expect(EventSourceMappings).to.have.length(2);
+      expect(EventSourceMappings).to.have.length(3);
       for (const { UUID } of EventSourceMappings)
         await cloud.lambda.send(new UpdateEventSourceMappingCommand({ UUID, Enabled }));
     };

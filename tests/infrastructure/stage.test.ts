@@ -59,8 +59,8 @@ const problemsOf = (...args: Parameters<typeof check>): string => {
 describe("stage parameters", () => {
   it("come in their own types, also as the texts that --param gives", () => {
     expect(
-      check({ scheduleEnabled: "false", memorySize: "1024", reservedConcurrency: "1", mail: "" }),
-    ).to.include({ scheduleEnabled: false, memorySize: 1024, reservedConcurrency: 1, mail: null });
+      check({ scheduleEnabled: "false", memorySize: "1024", reservedConcurrency: "2", mail: "" }),
+    ).to.include({ scheduleEnabled: false, memorySize: 1024, reservedConcurrency: 2, mail: null });
     expect(
       check({ subnetIds: "subnet-01, subnet-02", securityGroupIds: "sg-01" })["vpc"],
     ).to.deep.equal({
@@ -124,6 +124,7 @@ describe("stage parameters", () => {
       { vpcId: "vpc-01", routeTableIds: "rtb-01" },
       "vpcId: endpoints without subnetIds and securityGroupIds serve nobody",
     ],
+    [{ reservedConcurrency: 1 }, "reservedConcurrency: 1 would throttle"],
     [
       { visibilityTimeout: 299 },
       "visibilityTimeout: 299 s is below the functions' timeout of 300 s",

@@ -1,6 +1,7 @@
 // Runs are cut by primary key, whatever that is; sources and table modules of the tests' own.
 import {
   bigint,
+  decimal,
   defineSource,
   defineTable,
   full,
@@ -161,6 +162,75 @@ describe("runs are cut", () => {
     ]);
   });
 
+  it("in a table without a primary key, not between rows that only look different", async () => {
+    await p.shop.none(
+      `create collation ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+       create table thing (id numeric, letter text collate ignore_case, word text not null);
+       insert into thing select 1 + i / 6 + case i % 3 when 0 then 0 when 1 then 0.0 else 0.00 end,
+                                case i % 2 when 0 then 'a' else 'A' end, 'w' || i from generate_series(0, 17) i`,
+    );
+    const source = defineSource("thing", { id: key(decimal(5, 2)), letter: key(text), word: text });
+    const tables = tablesOf(
+      defineTable({
+        name: "dim_thing",
+        description: "One row per word.",
+        source,
+        columns: { word: key(text), id: decimal(5, 2) },
+        format: ({ id, word }) => ({ id, word }),
+      }),
+    );
+    for (const rows of [1, 2, 4]) {
+      await p.star.none(
+        "drop schema if exists etl cascade; drop schema public cascade; create schema public",
+      );
+      for (const bucket of ["ingestion", "processed"] as const)
+        for (const found of await p.keys(bucket)) await p.remove(bucket, found);
+      await runBounded(tables, rows);
+      const { count } = await p.star.one<{ count: string }>("select count(*) from dim_thing");
+      expect(count).to.equal("18");
+    }
+  });
+
+  it("in a table without a primary key, also where time is up in the middle of one key's rows", async () => {
+    await p.shop.none(
+      `create table thing (id int, word text not null);
+       insert into thing select i / 700, repeat('x', 90) || i from generate_series(1, 6000) i`,
+    );
+    const source = defineSource("thing", { id: key(integer), word: text });
+    const tables = tablesOf(
+      defineTable({
+        name: "dim_thing",
+        description: "One row per word.",
+        source,
+        columns: { word: key(text), id: integer },
+        format: ({ id, word }) => ({ id, word }),
+      }),
+    );
+    const late = { goOn: () => false, isLate: () => true };
+    let invocations = 1;
+    while ((await ingestWith(p, tables, late)).unfinished) invocations++;
+    expect(invocations).to.be.within(3, 12);
+    await transformWith(p, tables);
+    await loadWith(p, tables);
+    const { count } = await p.star.one<{ count: string }>("select count(*) from dim_thing");
+    expect(count).to.equal("6000");
+  });
+
+  it("by a key whose type is another in the middle of a run: its table is begun anew", async () => {
+    await p.shop.none(
+      `create table thing (id int primary key, word text not null);
+       insert into thing select i, 'w' || i from generate_series(1, 10) i`,
+    );
+    const one = { limits: { rows: 4, bytes: 1 << 30 }, goOn: () => false };
+    await ingestWith(p, tablesOf(mirror("thing", { id: key(integer) })), one);
+    await p.shop.none("alter table thing alter id type uuid using lpad(id::text, 32, '0')::uuid");
+    const tables = tablesOf(mirror("thing", { id: key(text) }));
+    await runBounded(tables, 4);
+    await runWith(p, tables);
+    const { count } = await p.star.one<{ count: string }>("select count(*) from dim_thing");
+    expect(count).to.equal("10");
+  });
+
   it("in a view that is read whole, each time", async () => {
     await p.shop.none(
       `create table thing (id int primary key, word text not null);
@@ -215,6 +285,33 @@ describe("runs are cut", () => {
       "last",
       ...Array<string>(5).fill("later"),
     ]);
+  });
+
+  it("of a source whose changes are found by another column now: it is read from the start", async () => {
+    await p.shop.none(
+      `create table thing (id int primary key, word text not null, seen timestamp, made timestamp);
+       insert into thing select i, 'w', '2026-05-01', '2026-01-01' from generate_series(1, 3) i`,
+    );
+    const by = (column: string) =>
+      tablesOf(
+        defineTable({
+          name: "dim_thing",
+          description: "One row per thing.",
+          source: defineSource(
+            "thing",
+            { id: key(integer), word: text, [column]: timestamp },
+            { changes: timestampOf(column, { lag: 0 }) },
+          ),
+          columns: { id: key(integer), word: text },
+          format: ({ id, word }) => ({ id, word }),
+        }),
+      );
+    await runWith(p, by("seen"));
+    await p.shop.none("update thing set word = 'new', made = '2026-02-01' where id = 2");
+    const { reasons } = await runWith(p, by("made"));
+    expect(reasons).to.deep.equal(["dim_thing has changed"]);
+    const { word } = await p.star.one<{ word: string }>("select word from dim_thing where id = 2");
+    expect(word).to.equal("new");
   });
 
   it("with a row that is larger than a batch may be, alone in its own", async () => {

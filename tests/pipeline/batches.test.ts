@@ -316,6 +316,26 @@ describe("bounded batches of the shop", () => {
     await p.expectTrue();
   });
 
+  it("of a resync that is asked for while another run commits batch after batch: it has its turn", async () => {
+    // The resync comes when the other has begun, and reads for longer than the other needs for a batch.
+    let resync: ReturnType<typeof ingestWith> | undefined;
+    const first = await ingestWith(p, tables, {
+      limits: { rows: 1, bytes: manyBytes },
+      goOn: () => {
+        resync ??= ingestWith(p, tables, { limits: { rows: 300, bytes: manyBytes }, resync: true });
+        return true;
+      },
+    });
+    expect(first).to.deep.include({ outcome: "lost the race" });
+    const summary = await resync!;
+    expect(summary).to.deep.include({ kind: "resync", outcome: "committed", unfinished: false });
+    const last = await p.ingested(summary.batch);
+    expect(last).to.deep.include({ kind: "resync", since: null, cursor: null });
+    await transformWith(p, tables);
+    await loadWith(p, tables);
+    await p.expectTrue();
+  });
+
   it("begin anew where the source is another in the middle of a run", async () => {
     let left = 2;
     await ingestWith(p, tables, {

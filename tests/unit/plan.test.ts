@@ -119,6 +119,7 @@ describe("planRun", () => {
   const cursor = {
     table: "staff",
     after: { staff_id: "7" },
+    key: '"staff_id" integer',
     next: [],
     whole: ["staff"],
     marks: {},
