@@ -24,7 +24,7 @@ export const STAGES: Readonly<
       secrets: "created",
       secretsKeyArn: "arn:aws:kms:eu-west-2:123456789012:key/1",
       permissionsBoundary: "arn:aws:iam::123456789012:policy/bound",
-      reservedConcurrency: "1",
+      reservedConcurrency: "2",
       scheduleEnabled: "false",
     },
   ],
