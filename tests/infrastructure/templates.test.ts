@@ -372,6 +372,6 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         );
       expect(
         template.Resources["IngestionLambdaFunction"]!.Properties["ReservedConcurrentExecutions"],
-      ).to.equal(everything ? 1 : undefined);
+      ).to.equal(everything ? 2 : undefined);
     });
   });
