@@ -79,15 +79,21 @@ export function growing(column: Pick<Column, "type" | "precision">, rows = FIRST
   }
 }
 
-/** Makes room for `rows` in all: twice as much as there was, so that a row is copied once or twice at most. */
-export function reserve(column: Growing, rows: number): void {
+/** A column with so many rows is likely to get all that there may be. */
+const MANY = 4096;
+
+/**
+ * Makes room for `rows` in all: twice as much as there was, so that a row is copied once or twice at most; once there
+ * are many, for all of the `expected` at once, as V8 collects garbage the more often the more arrays are left behind.
+ */
+export function reserve(column: Growing, rows: number, expected = 0): void {
   const { layout, values, nulls } = column;
   if (nulls !== undefined && nulls.length < rows) {
     column.nulls = new Uint8Array(Math.max(rows, 2 * nulls.length));
     column.nulls.set(nulls);
   }
   if (layout === "bigint" || layout === "text" || values.length >= rows) return;
-  const room = Math.max(rows, 2 * values.length);
+  const room = Math.max(rows, 2 * values.length, rows > MANY ? expected : 0);
   switch (layout) {
     case "int32":
       column.values = new Int32Array(room);

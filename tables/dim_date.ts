@@ -14,6 +14,7 @@ const dayOf = remembered((date_id) => {
   const names = { day_name: DAYS[day_of_week - 1]!, month_name: monthName.format(at) };
   return { date_id, year, month, day, day_of_week, ...names, quarter: Math.ceil(month / 3) };
 });
+const dayAt = (stamp: string) => (stamp.endsWith(" BC") ? undefined : dayOf(stamp.slice(0, 10)));
 
 export default defineTable({
   name: "dim_date",
@@ -30,10 +31,10 @@ export default defineTable({
     quarter: integer,
   },
   format: (row) => {
-    const agreed =
-      "paid" in row ? [row.payment_date] : [row.agreed_delivery_date, row.agreed_payment_date];
-    const stamps = [row.created_at, row.last_updated].filter((stamp) => !stamp.endsWith(" BC"));
-    const days = [...stamps.map((stamp) => stamp.slice(0, 10)), ...agreed].map(dayOf);
-    return days.filter((day) => day !== undefined);
+    const days = [dayAt(row.created_at)];
+    if (row.last_updated !== row.created_at) days.push(dayAt(row.last_updated));
+    if ("paid" in row) days.push(dayOf(row.payment_date));
+    else days.push(dayOf(row.agreed_delivery_date), dayOf(row.agreed_payment_date));
+    return days.every((day) => day !== undefined) ? days : days.filter((day) => day !== undefined);
   },
 });

@@ -1,6 +1,6 @@
 import { boolean, decimal, defineTable, integer, key, references, serial } from "../src/table.ts";
 import { payment } from "./sources.ts";
-import { day, stampColumns, stampsOf } from "./stamps.ts";
+import { dateOf, day, stampColumns, timeOf } from "./stamps.ts";
 
 export default defineTable({
   name: "fact_payment",
@@ -20,7 +20,10 @@ export default defineTable({
   },
   format: (payment) => ({
     payment_id: payment.payment_id,
-    ...stampsOf(payment),
+    created_date: dateOf(payment.created_at),
+    created_time: timeOf(payment.created_at),
+    last_updated_date: dateOf(payment.last_updated),
+    last_updated_time: timeOf(payment.last_updated),
     transaction_id: payment.transaction_id,
     counterparty_id: payment.counterparty_id,
     payment_amount: payment.payment_amount,

@@ -1,6 +1,6 @@
 import { decimal, defineTable, integer, key, references, serial, text } from "../src/table.ts";
 import { purchase_order } from "./sources.ts";
-import { day, stampColumns, stampsOf } from "./stamps.ts";
+import { dateOf, day, stampColumns, timeOf } from "./stamps.ts";
 
 export default defineTable({
   name: "fact_purchase_order",
@@ -22,7 +22,10 @@ export default defineTable({
   },
   format: (order) => ({
     purchase_order_id: order.purchase_order_id,
-    ...stampsOf(order),
+    created_date: dateOf(order.created_at),
+    created_time: timeOf(order.created_at),
+    last_updated_date: dateOf(order.last_updated),
+    last_updated_time: timeOf(order.last_updated),
     staff_id: order.staff_id,
     counterparty_id: order.counterparty_id,
     item_code: order.item_code,

@@ -63,4 +63,14 @@ describe("a growing column", () => {
       expect(half.nulls?.length ?? 500).to.equal(500);
     }
   });
+
+  it("gets room for all that is expected once it has many rows, and no more than twice as much before", () => {
+    const grown = growing(integer);
+    reserve(grown, 100, 50_000);
+    expect(grown.values).to.have.length(128);
+    reserve(grown, 5000, 50_000);
+    expect(grown.values).to.have.length(50_000);
+    reserve(grown, 50_001, 50_000);
+    expect(grown.values).to.have.length(100_000);
+  });
 });

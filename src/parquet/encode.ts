@@ -41,9 +41,9 @@ export function encodeChunk(column: FileColumn, vector: Vector, from: number, to
   switch (vector.layout) {
     case "int32":
       // Floats from here on, as all numbers are: a loop that meets two kinds of arrays takes twice as long.
-      return numberChunk(source, present(source, vector.values, Float64Array), plainInt32, Number);
+      return numberChunk(source, numbers(source, vector.values), plainInt32, Number);
     case "float64": {
-      const values = present(source, vector.values, Float64Array);
+      const values = numbers(source, vector.values);
       const wrong = firstMisfit(column, values);
       if (wrong >= 0) throw misfit(column, values[wrong], rowOf(source, wrong));
       return column.type === "time"
@@ -51,7 +51,7 @@ export function encodeChunk(column: FileColumn, vector: Vector, from: number, to
         : numberChunk(source, values, plainInt64, BigInt);
     }
     case "boolean":
-      return booleanChunk(source, present(source, vector.values, Uint8Array));
+      return booleanChunk(source, present(source, vector.values.slice(from, to)));
     case "bigint":
       return bigintChunk(source, bigints(source, vector.values));
     case "text":
@@ -87,13 +87,25 @@ function definitionLevels(
 
 // ---- the values there are, without the nulls
 
-/** In an array of its own of the type asked for. */
-function present<T extends Float64Array | Uint8Array>(
-  { from, to, nulls }: Source,
-  values: Values["int32" | "float64" | "boolean"],
-  as: new (values: ArrayLike<number>) => T,
-): T {
-  const all = new as(values.subarray(from, to));
+/** Numbers of one column of a row group at a time: V8 collects garbage the more often the more arrays are left behind. */
+let held = new Float64Array();
+
+/** Room for so many numbers, whatever they are: only until somebody asks again. */
+function room(count: number): Float64Array {
+  if (held.length < count) held = new Float64Array(count);
+  return held.subarray(0, count);
+}
+
+/** In the one `room`. */
+function numbers(source: Source, values: Values["int32" | "float64"]): Float64Array {
+  const { from, to } = source;
+  const all = room(to - from);
+  all.set(values.subarray(from, to));
+  return present(source, all);
+}
+
+/** Of all rows' values those that there are, moved to the front. */
+function present<T extends Float64Array | Uint8Array>({ nulls }: Source, all: T): T {
   if (nulls === undefined) return all;
   let count = 0;
   for (let i = 0; i < all.length; i++) if (nulls[i] === 0) all[count++] = all[i]!;
@@ -118,10 +130,9 @@ function firstMisfit(column: FileColumn, values: Float64Array): number {
   return -1;
 }
 
-function bigints(source: Source, all: readonly bigint[]): bigint[] {
+function bigints(source: Source, all: readonly bigint[]): readonly bigint[] {
   const { column, from, to, nulls } = source;
   const { first, end } = bigintRange(column);
-  const values: bigint[] = [];
   let last: bigint | undefined;
   for (let row = from; row < to; row++) {
     if (nulls?.[row - from] === 1) continue;
@@ -131,21 +142,23 @@ function bigints(source: Source, all: readonly bigint[]): bigint[] {
       throw misfit(column, value, row);
     }
     last = value;
-    values.push(value!);
   }
-  return values;
+  return there(source, all);
 }
 
-function texts(source: Source, all: readonly string[]): string[] {
+function texts(source: Source, all: readonly string[]): readonly string[] {
   const { column, from, to, nulls } = source;
-  const values: string[] = [];
   for (let row = from; row < to; row++) {
     if (nulls?.[row - from] === 1) continue;
     const value = all[row];
     if (typeof value !== "string" || !isWellFormed(value)) throw misfit(column, value, row);
-    values.push(value);
   }
-  return values;
+  return there(source, all);
+}
+
+function there<T>({ from, to, nulls }: Source, all: readonly T[]): readonly T[] {
+  if (nulls === undefined) return from === 0 && to === all.length ? all : all.slice(from, to);
+  return all.slice(from, to).filter((_, i) => nulls[i] === 0);
 }
 
 // ---- chunks by type
@@ -162,15 +175,15 @@ function booleanChunk(source: Source, values: Uint8Array): Chunk {
 }
 
 function bigintChunk(source: Source, values: readonly bigint[]): Chunk {
-  const numbers = new Float64Array(values.length);
+  const floats = room(values.length);
   for (let i = 0; i < values.length; i++) {
-    numbers[i] = i > 0 && values[i] === values[i - 1] ? numbers[i - 1]! : Number(values[i]);
+    floats[i] = i > 0 && values[i] === values[i - 1] ? floats[i - 1]! : Number(values[i]);
   }
-  const { min, max } = extremes(numbers);
+  const { min, max } = extremes(floats);
   const wide = source.column.type === "decimal" && (source.column.precision ?? 0) > INT64_DIGITS;
   // Numbers are many times as fast to look up; ids, money and today's microseconds all fit.
   if (!wide && Number.isSafeInteger(min) && Number.isSafeInteger(max)) {
-    return numberChunk(source, numbers, plainInt64, BigInt);
+    return numberChunk(source, floats, plainInt64, BigInt);
   }
   const bounds = bigintExtremes(values);
   return plainChunk(source, wide ? plainWide(values) : plainBigints(values), bounds);

@@ -40,17 +40,18 @@ export async function* formatBatch(
   const sources = new Map(
     driven.flatMap((table) => table.sources).map((source) => [source.name, source]),
   );
+  const rowsOf = (table: Table): number =>
+    table.sources.reduce((sum, source) => sum + drivingRows(source), 0);
   const bytesOf = (table: Table): number =>
-    table.sources.reduce((sum, source) => sum + drivingRows(source), 0) *
-    (getColumnNames(table).length + 1) *
-    VALUE_BYTES;
+    rowsOf(table) * (getColumnNames(table).length + 1) * VALUE_BYTES;
 
   let found: Found = new Map();
   for (const group of groupsOf(driven, bytesOf, groupBytes)) {
     found = await lookUpAll(bucket, objectOf, group, found);
     const made = group.map((table): Made => {
       const rejected = new JsonLines();
-      return { table, rejected, stars: new StarRows(table, (row) => rejected.add(row)) };
+      const stars = new StarRows(table, (row) => rejected.add(row), rowsOf(table));
+      return { table, rejected, stars };
     });
     for (const source of sources.values()) {
       const targets = made.filter(({ table }) =>

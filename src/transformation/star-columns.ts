@@ -17,9 +17,12 @@ export class StarColumn {
   readonly name: string;
   readonly #column: Column;
   readonly #into: Growing;
+  readonly #expected: number;
 
-  constructor(name: string, column: Column) {
+  /** @param expected rows that there will be, about */
+  constructor(name: string, column: Column, expected: number) {
     this.name = name;
+    this.#expected = expected;
     this.#column = column;
     this.#into = growing(column);
   }
@@ -30,7 +33,7 @@ export class StarColumn {
    */
   fill(stars: readonly SourceRow[], from: number): void {
     const into = this.#into;
-    reserve(into, from + stars.length);
+    reserve(into, from + stars.length, this.#expected);
     switch (into.layout) {
       case "int32":
         return this.#fillNumbers(into.values, stars, from);

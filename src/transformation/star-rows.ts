@@ -48,10 +48,13 @@ export class StarRows {
   /** Objects that the formatter gave in lists, and whose rows are there as they gave them. */
   readonly #made = new Set<unknown>();
 
-  constructor(table: Table, reject: (rejected: Rejected) => void) {
+  /** @param expected driving rows that there will be, if that is known */
+  constructor(table: Table, reject: (rejected: Rejected) => void, expected = 0) {
     this.#table = table;
     this.#reject = reject;
-    this.#columns = getColumnNames(table).map((name) => new StarColumn(name, table.columns[name]!));
+    this.#columns = getColumnNames(table).map(
+      (name) => new StarColumn(name, table.columns[name]!, expected),
+    );
     const key = keyOf(table);
     this.#key = this.#columns.filter(({ name }) => key.includes(name));
   }
