@@ -1,4 +1,3 @@
-import { setFlagsFromString } from "node:v8";
 import type { Context } from "aws-lambda";
 import { deadlineOf } from "./deadline.ts";
 import { answer, type QueueAnswer } from "./event.ts";
@@ -8,10 +7,6 @@ import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
 import type { TransformationSummary } from "../transformation/transform.ts";
 import { transformUndone } from "../transformation/undone.ts";
-
-// V8 collects all garbage when the heap, our columns' arrays included, is half as large again as what was left the last
-// time: twice or more in each batch, a tenth of the CPU time. Now at three times that; the most memory stays what it was.
-setFlagsFromString("--heap-growing-percent=200");
 
 const observer = new Observer("transformation");
 
