@@ -124,7 +124,15 @@ describe("batches", () => {
     for (const batch of batches)
       await connection.db.tx(async (db) => {
         const done = await mergeBatch(
-          { connection, db, schema: "public", byName, typeOf },
+          {
+            connection,
+            db,
+            schema: "public",
+            byName,
+            typeOf,
+            maySilence: true,
+            meanwhile: () => undefined,
+          },
           tables.filter((table) => batch.has(table)),
           (table, columns) => {
             reads.push(`${table.name} ${columns.join()}`);
@@ -266,7 +274,15 @@ describe("batches", () => {
       return connection.db.tx(async (db) => {
         const rows = ids.map((id) => ({ id, word: null, amount: null }));
         await mergeBatch(
-          { connection, db, schema: "public", byName, typeOf },
+          {
+            connection,
+            db,
+            schema: "public",
+            byName,
+            typeOf,
+            maySilence: true,
+            meanwhile: () => undefined,
+          },
           [table],
           (_, columns) => Promise.resolve(vectorsOf(table, rows, columns)),
         );
