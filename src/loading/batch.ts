@@ -9,12 +9,14 @@ import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns, type FileColumn } from "../parquet/schema.ts";
 import { getColumnNames, type Table } from "../table.ts";
-import { layoutOf, type Vector } from "../vectors.ts";
+import { layoutOf, type Stretch, type Vector } from "../vectors.ts";
 
 /** How many bytes of a batch's objects are kept: bigger ones are fetched when they are read, each time. */
 const KEPT_BYTES = 32 << 20;
 /** How many bytes of vectors are decoded ahead of their batch's turn. */
 const DECODED_BYTES = 32 << 20;
+/** How many bytes of texts are read at once: strings of more would be what most of the memory goes for. */
+const TEXT_BYTES = 4 << 20;
 /** A value's bytes, which a file does not say of texts: those are decoded at their turn. A bigint is an object. */
 const VALUE_BYTES = { int32: 4, float64: 8, boolean: 1, bigint: 40, text: Infinity } as const;
 
@@ -78,6 +80,7 @@ export class BatchFiles {
   /**
    * Reads the columns of that name, in the order of `columns`; verified against the manifest. Each once: what was read is
    * the caller's alone.
+   * @param stretch the rows asked for, up to the last; all of them where undefined
    * @throws ObjectError, ParquetError
    */
   async read(
@@ -85,6 +88,7 @@ export class BatchFiles {
     table: Table,
     columns: readonly string[],
     codec: ParquetCodec,
+    stretch?: Stretch,
   ): Promise<Map<string, Vector>> {
     this.#isRead = true;
     const decoded = this.#decoded.get(object.key);
@@ -93,9 +97,9 @@ export class BatchFiles {
     const found = new Map<string, Vector>();
     if (missing.length > 0) {
       const bytes = await (this.#keep(object) ?? getContentFromFile(this.bucket, object));
-      const vectors = await this.#decode(object, bytes, missing, codec);
+      const vectors = await this.#decode(object, bytes, missing, codec, stretch);
       for (const [at, { name }] of missing.entries()) found.set(name, vectors[at]!);
-      this.#letGo(object, table, missing);
+      if (stretch === undefined || stretch.to === object.rows) this.#letGo(object, table, missing);
     }
     const read = new Map(
       wanted.map(({ name }) => [name, found.get(name) ?? decoded!.get(name)!] as const),
@@ -104,22 +108,56 @@ export class BatchFiles {
     return read;
   }
 
+  /**
+   * The stretches of rows that texts of that name are read in; undefined where all are read at once.
+   * @throws ObjectError, ParquetError
+   */
+  async stretches(
+    object: LakeObject,
+    table: Table,
+    texts: readonly string[],
+    codec: ParquetCodec,
+  ): Promise<Stretch[] | undefined> {
+    if (texts.length === 0) return undefined;
+    const columns = fileColumns(table.columns).filter(({ name }) => texts.includes(name));
+    const fetched = this.#keep(object) ?? getContentFromFile(this.bucket, object);
+    const bytes = await fetched;
+    let size: number;
+    try {
+      size = codec.sizeOf(bytes, columns);
+    } catch (cause) {
+      throw new ParquetError(`s3://${this.bucket}/${object.key}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    if (size <= TEXT_BYTES) return undefined;
+    // Whatever its size: it is read many times now.
+    this.#kept.set(object.key, fetched);
+    const rows = Math.max(1, Math.floor((object.rows * TEXT_BYTES) / size));
+    return Array.from({ length: Math.ceil(object.rows / rows) }, (_, i) => ({
+      from: i * rows,
+      to: Math.min((i + 1) * rows, object.rows),
+    }));
+  }
+
   async #decode(
     object: LakeObject,
     bytes: Buffer,
     columns: readonly FileColumn[],
     codec: ParquetCodec,
+    stretch?: Stretch,
   ): Promise<Vector[]> {
     const where = `s3://${this.bucket}/${object.key}`;
     let vectors: Vector[];
     try {
-      vectors = await codec.read(bytes, columns);
+      vectors = await codec.read(bytes, columns, stretch);
     } catch (cause) {
       throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
     }
-    const found = vectors[0]?.values.length ?? object.rows;
-    if (found !== object.rows)
-      throw new ParquetError(`${where}: expected ${object.rows} rows, found ${found}`);
+    const expected = stretch === undefined ? object.rows : stretch.to - stretch.from;
+    const found = vectors[0]?.values.length ?? expected;
+    if (found !== expected)
+      throw new ParquetError(`${where}: expected ${expected} rows, found ${found}`);
     return vectors;
   }
 

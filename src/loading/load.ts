@@ -199,7 +199,12 @@ async function loadBatch(
     const { changed, inferred } = await mergeBatch(
       { connection, db, schema: connection.schema, byName, typeOf, maySilence, meanwhile },
       present,
-      (table, columns) => files.read(objectOf.get(table.name)!, table, columns, codec),
+      {
+        read: (table, columns, stretch) =>
+          files.read(objectOf.get(table.name)!, table, columns, codec, stretch),
+        stretches: (table, texts) =>
+          files.stretches(objectOf.get(table.name)!, table, texts, codec),
+      },
     );
     const loaded: LoadedBatch = {
       batch,

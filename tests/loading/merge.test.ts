@@ -134,9 +134,12 @@ describe("batches", () => {
             meanwhile: () => undefined,
           },
           tables.filter((table) => batch.has(table)),
-          (table, columns) => {
-            reads.push(`${table.name} ${columns.join()}`);
-            return Promise.resolve(vectorsOf(table, batch.get(table)!, columns));
+          {
+            read: (table, columns) => {
+              reads.push(`${table.name} ${columns.join()}`);
+              return Promise.resolve(vectorsOf(table, batch.get(table)!, columns));
+            },
+            stretches: () => Promise.resolve(undefined),
           },
         );
         changed.push(Object.fromEntries(done.changed));
@@ -284,7 +287,10 @@ describe("batches", () => {
             meanwhile: () => undefined,
           },
           [table],
-          (_, columns) => Promise.resolve(vectorsOf(table, rows, columns)),
+          {
+            read: (_, columns) => Promise.resolve(vectorsOf(table, rows, columns)),
+            stretches: () => Promise.resolve(undefined),
+          },
         );
         const { there } = await db.one<{ there: boolean }>(
           "select to_regclass('pg_temp.stage_fact_integer') is not null as there",
