@@ -55,6 +55,12 @@ export type Vector = {
   };
 }[Layout];
 
+/** Rows from one to before another. */
+export interface Stretch {
+  readonly from: number;
+  readonly to: number;
+}
+
 /** A column that rows are still being added to: a vector with room behind its rows. */
 export type Growing = {
   [L in Layout]: { readonly layout: L; values: Values[L]; nulls: Uint8Array | undefined };
@@ -175,6 +181,13 @@ export function vectorOf(
   const made = growing(column, stored.length);
   for (let row = 0; row < stored.length; row++) put(made, row, stored[row] as Stored);
   return vectorTo(made, stored.length);
+}
+
+/** The rows of a stretch: a view, where the layout has views. */
+export function cut({ layout, values, nulls }: Vector, { from, to }: Stretch): Vector {
+  const cutOut =
+    layout === "bigint" || layout === "text" ? values.slice(from, to) : values.subarray(from, to);
+  return { layout, values: cutOut, nulls: nulls?.subarray(from, to) } as Vector;
 }
 
 /** The value of one row; null where it has none. */

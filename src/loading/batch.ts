@@ -7,12 +7,18 @@ import {
 } from "../lake/manifest.ts";
 import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
-import { fileColumns } from "../parquet/schema.ts";
-import type { Table } from "../table.ts";
-import type { Vector } from "../vectors.ts";
+import { fileColumns, type FileColumn } from "../parquet/schema.ts";
+import { getColumnNames, type Table } from "../table.ts";
+import { layoutOf, type Stretch, type Vector } from "../vectors.ts";
 
 /** How many bytes of a batch's objects are kept: bigger ones are fetched when they are read, each time. */
 const KEPT_BYTES = 32 << 20;
+/** How many bytes of vectors are decoded ahead of their batch's turn. */
+const DECODED_BYTES = 32 << 20;
+/** How many bytes of texts are read at once: strings of more would be what most of the memory goes for. */
+const TEXT_BYTES = 4 << 20;
+/** A value's bytes, which a file does not say of texts: those are decoded at their turn. A bigint is an object. */
+const VALUE_BYTES = { int32: 4, float64: 8, boolean: 1, bigint: 40, text: Infinity } as const;
 
 /** A batch whose manifest is on its way. What goes wrong is said when it is asked for. */
 export class BatchFiles {
@@ -21,6 +27,11 @@ export class BatchFiles {
   readonly manifest: Promise<Read<ProcessedManifest> | undefined>;
   readonly #kept = new Map<string, Promise<Buffer>>();
   #left = KEPT_BYTES;
+  /** Columns decoded ahead, by object: each until it is read. */
+  readonly #decoded = new Map<string, Map<string, Vector>>();
+  /** Columns that nobody has, by object: once there is none, its bytes are let go of. */
+  readonly #undecoded = new Map<string, Set<string>>();
+  #isRead = false;
 
   constructor(bucket: string, batch: number) {
     this.bucket = bucket;
@@ -37,7 +48,39 @@ export class BatchFiles {
   }
 
   /**
-   * Reads the columns of that name, in the order of `columns`; verified against the manifest.
+   * Decodes what there is room for of what was fetched ahead, while something else is at work, a column at a time. What
+   * goes wrong is left to whoever reads it: it goes wrong again.
+   */
+  async decodeAhead(tables: readonly Table[], codec: ParquetCodec): Promise<void> {
+    const found = await this.manifest.catch(() => undefined);
+    let room = DECODED_BYTES;
+    for (const object of found?.manifest.objects ?? []) {
+      const table = tables.find(({ name }) => name === object.table);
+      const bytes = await this.#kept.get(object.key)?.catch(() => undefined);
+      if (!table || !bytes) continue;
+      for (const column of fileColumns(table.columns)) {
+        const size = object.rows * VALUE_BYTES[layoutOf(column)];
+        if (!(column.name in table.columns) || size > room) continue;
+        await new Promise(setImmediate);
+        if (this.#isRead) return;
+        let vector: Vector | undefined;
+        try {
+          [vector] = await this.#decode(object, bytes, [column], codec);
+        } catch {
+          return;
+        }
+        room -= size;
+        const decoded = this.#decoded.get(object.key) ?? new Map<string, Vector>();
+        this.#decoded.set(object.key, decoded.set(column.name, vector!));
+        this.#letGo(object, table, [column]);
+      }
+    }
+  }
+
+  /**
+   * Reads the columns of that name, in the order of `columns`; verified against the manifest. Each once: what was read is
+   * the caller's alone.
+   * @param stretch the rows asked for, up to the last; all of them where undefined
    * @throws ObjectError, ParquetError
    */
   async read(
@@ -45,20 +88,85 @@ export class BatchFiles {
     table: Table,
     columns: readonly string[],
     codec: ParquetCodec,
+    stretch?: Stretch,
   ): Promise<Map<string, Vector>> {
+    this.#isRead = true;
+    const decoded = this.#decoded.get(object.key);
+    const wanted = fileColumns(table.columns).filter(({ name }) => columns.includes(name));
+    const missing = wanted.filter(({ name }) => !decoded?.has(name));
+    const found = new Map<string, Vector>();
+    if (missing.length > 0) {
+      const bytes = await (this.#keep(object) ?? getContentFromFile(this.bucket, object));
+      const vectors = await this.#decode(object, bytes, missing, codec, stretch);
+      for (const [at, { name }] of missing.entries()) found.set(name, vectors[at]!);
+      if (stretch === undefined || stretch.to === object.rows) this.#letGo(object, table, missing);
+    }
+    const read = new Map(
+      wanted.map(({ name }) => [name, found.get(name) ?? decoded!.get(name)!] as const),
+    );
+    for (const { name } of wanted) decoded?.delete(name);
+    return read;
+  }
+
+  /**
+   * The stretches of rows that texts of that name are read in; undefined where all are read at once.
+   * @throws ObjectError, ParquetError
+   */
+  async stretches(
+    object: LakeObject,
+    table: Table,
+    texts: readonly string[],
+    codec: ParquetCodec,
+  ): Promise<Stretch[] | undefined> {
+    if (texts.length === 0) return undefined;
+    const columns = fileColumns(table.columns).filter(({ name }) => texts.includes(name));
+    const fetched = this.#keep(object) ?? getContentFromFile(this.bucket, object);
+    const bytes = await fetched;
+    let size: number;
+    try {
+      size = codec.sizeOf(bytes, columns);
+    } catch (cause) {
+      throw new ParquetError(`s3://${this.bucket}/${object.key}: ${(cause as Error).message}`, {
+        cause,
+      });
+    }
+    if (size <= TEXT_BYTES) return undefined;
+    // Whatever its size: it is read many times now.
+    this.#kept.set(object.key, fetched);
+    const rows = Math.max(1, Math.floor((object.rows * TEXT_BYTES) / size));
+    return Array.from({ length: Math.ceil(object.rows / rows) }, (_, i) => ({
+      from: i * rows,
+      to: Math.min((i + 1) * rows, object.rows),
+    }));
+  }
+
+  async #decode(
+    object: LakeObject,
+    bytes: Buffer,
+    columns: readonly FileColumn[],
+    codec: ParquetCodec,
+    stretch?: Stretch,
+  ): Promise<Vector[]> {
     const where = `s3://${this.bucket}/${object.key}`;
-    const bytes = await (this.#keep(object) ?? getContentFromFile(this.bucket, object));
-    const wanted = fileColumns(table.columns).filter((column) => columns.includes(column.name));
     let vectors: Vector[];
     try {
-      vectors = await codec.read(bytes, wanted);
+      vectors = await codec.read(bytes, columns, stretch);
     } catch (cause) {
       throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
     }
-    const found = vectors[0]?.values.length ?? object.rows;
-    if (found !== object.rows)
-      throw new ParquetError(`${where}: expected ${object.rows} rows, found ${found}`);
-    return new Map(wanted.map(({ name }, at) => [name, vectors[at]!]));
+    const expected = stretch === undefined ? object.rows : stretch.to - stretch.from;
+    const found = vectors[0]?.values.length ?? expected;
+    if (found !== expected)
+      throw new ParquetError(`${where}: expected ${expected} rows, found ${found}`);
+    return vectors;
+  }
+
+  /** Nobody needs an object's bytes any more once all its columns are decoded. */
+  #letGo(object: LakeObject, table: Table, decoded: readonly FileColumn[]): void {
+    const left = this.#undecoded.get(object.key) ?? new Set(getColumnNames(table));
+    this.#undecoded.set(object.key, left);
+    for (const { name } of decoded) left.delete(name);
+    if (left.size === 0) this.#kept.delete(object.key);
   }
 
   /** An object's bytes, now or soon; undefined where there is no room for them. */
@@ -73,7 +181,7 @@ export class BatchFiles {
 }
 
 /** Nobody may be waiting yet when it fails. */
-function awaitedLater<T>(promise: Promise<T>): Promise<T> {
+export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }

@@ -2,8 +2,9 @@
 import type { Column } from "../columns.ts";
 import type { Vector } from "../vectors.ts";
 
-const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
-const TRAILER = Buffer.from([0xff, 0xff]);
+/** What comes before the first block, and after the last. */
+export const HEADER = Buffer.from("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0", "latin1");
+export const TRAILER = Buffer.from([0xff, 0xff]);
 /** What goes into one write: big enough that a write costs nothing, small enough to stay in the processor's cache. */
 const BLOCK_BYTES = 128 << 10;
 const BLOCK_ROWS = 4096;
@@ -76,7 +77,6 @@ export function fieldOf(column: Column, base: string | undefined, vector: Vector
  * A block has at most some 128 KiB, or one row.
  */
 export function* copyBlocks(fields: readonly Field[], rows: number): Generator<Buffer> {
-  yield HEADER;
   const lengths = rowLengths(fields, rows);
   const cursors = new Int32Array(BLOCK_ROWS);
   for (let from = 0, count = 0; from < rows; from += count) {
@@ -89,7 +89,6 @@ export function* copyBlocks(fields: readonly Field[], rows: number): Generator<B
     }
     yield blockOf(fields, from, cursors.subarray(0, count), bytes);
   }
-  yield TRAILER;
 }
 
 function rowLengths(fields: readonly Field[], rows: number): Int32Array {

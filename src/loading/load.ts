@@ -13,8 +13,9 @@ import {
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
-import { BatchFiles } from "./batch.ts";
+import { awaitedLater, BatchFiles } from "./batch.ts";
 import { mergeBatch } from "./merge.ts";
+import { maySilence } from "./triggers.ts";
 import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
@@ -99,22 +100,34 @@ export async function load(
     );
   await putReceipts(db, bucket);
   const due = listed.filter((one) => one > newest.batch);
+  let receipt: Promise<number> | undefined;
+  const loader = { connection, tables, codec, typeOf, maySilence: await maySilence(db) };
   let ahead: BatchFiles | undefined;
-  for (const [i, batch] of due.entries()) {
-    if (batch !== newest.batch + 1) {
-      waitingFor = newest.batch + 1;
-      break;
+  try {
+    for (const [i, batch] of due.entries()) {
+      if (batch !== newest.batch + 1) {
+        waitingFor = newest.batch + 1;
+        break;
+      }
+      if (done.length > 0 && !goOn()) break;
+      const files: BatchFiles = ahead ?? new BatchFiles(bucket, batch);
+      ahead = due[i + 1] === batch + 1 ? new BatchFiles(bucket, batch + 1) : undefined;
+      // While PostgreSQL works on this one.
+      void ahead?.fetchAhead(tables);
+      const meanwhile = (): void => void ahead?.decodeAhead(tables, codec);
+      const next = await loadBatch(loader, files, newest.sha256, meanwhile);
+      loaded(next.loaded);
+      done.push(next.loaded);
+      newest = { batch, sha256: next.sha256 };
+      const before = receipt;
+      receipt = awaitedLater(putReceipt(bucket, batch, next.receipt));
+      await markPut(db, before);
     }
-    if (done.length > 0 && !goOn()) break;
-    const files: BatchFiles = ahead ?? new BatchFiles(bucket, batch);
-    ahead = due[i + 1] === batch + 1 ? new BatchFiles(bucket, batch + 1) : undefined;
-    // While PostgreSQL works on this one.
-    void ahead?.fetchAhead(tables);
-    const next = await loadBatch({ connection, tables, codec, typeOf }, files, newest.sha256);
-    loaded(next.loaded);
-    done.push(next.loaded);
-    newest = { batch, sha256: next.sha256 };
-    await putReceipts(db, bucket);
+    await markPut(db, receipt);
+  } catch (error) {
+    // The batch's error is what is told: of its receipt the next loader hears, if it is due still.
+    await markPut(db, receipt).catch(() => undefined);
+    throw error;
   }
   if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
   await unlock(db);
@@ -159,13 +172,16 @@ interface Loader {
   readonly tables: readonly Table[];
   readonly codec: ParquetCodec;
   readonly typeOf: FoundType;
+  readonly maySilence: boolean;
 }
 
+/** @param meanwhile called when PostgreSQL is about to be busy for longer than we are */
 async function loadBatch(
-  { connection, tables, codec, typeOf }: Loader,
+  { connection, tables, codec, typeOf, maySilence }: Loader,
   files: BatchFiles,
   previous: string | null,
-): Promise<{ loaded: LoadedBatch; sha256: string }> {
+  meanwhile: () => void,
+): Promise<{ loaded: LoadedBatch; receipt: object; sha256: string }> {
   const started = performance.now();
   const { bucket, batch } = files;
   const found = await files.manifest;
@@ -179,13 +195,18 @@ async function loadBatch(
   const present = tables.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));
 
-  const loaded = await connection.db.tx(async (db): Promise<LoadedBatch> => {
+  const { loaded, receipt } = await connection.db.tx(async (db) => {
     const { changed, inferred } = await mergeBatch(
-      { connection, db, schema: connection.schema, byName, typeOf },
+      { connection, db, schema: connection.schema, byName, typeOf, maySilence, meanwhile },
       present,
-      (table, columns) => files.read(objectOf.get(table.name)!, table, columns, codec),
+      {
+        read: (table, columns, stretch) =>
+          files.read(objectOf.get(table.name)!, table, columns, codec, stretch),
+        stretches: (table, texts) =>
+          files.stretches(objectOf.get(table.name)!, table, texts, codec),
+      },
     );
-    const loaded = {
+    const loaded: LoadedBatch = {
       batch,
       run: manifest.run,
       kind: manifest.kind,
@@ -201,21 +222,27 @@ async function loadBatch(
       seconds: (performance.now() - started) / 1000,
       left: manifest.objects.map(({ table }) => table).filter((table) => !byName.has(table)),
     };
-    await recordLoad(db, { ...loaded, ingestion_sha256: manifest.ingestion_sha256 });
-    return loaded;
+    const { ingestion_sha256 } = manifest;
+    return { loaded, receipt: await recordLoad(db, { ...loaded, ingestion_sha256 }) };
   });
-  return { loaded, sha256: manifest.ingestion_sha256 };
+  return { loaded, receipt, sha256: manifest.ingestion_sha256 };
 }
 
-/** In the transaction of the rows themselves: this is what makes a batch loaded exactly once. */
+/** What a batch's receipt holds. */
+const RECEIPT = "receipt || jsonb_build_object('loaded_at', loaded_at) as receipt";
+
+/**
+ * In the transaction of the rows themselves: this is what makes a batch loaded exactly once.
+ * @returns its receipt
+ */
 async function recordLoad(
   db: Db,
   { ingestion_sha256, ...receipt }: LoadedBatch & { ingestion_sha256: string },
-): Promise<void> {
+): Promise<object> {
   const rows = Object.values(receipt.tables).reduce((sum, table) => sum + table.rows, 0);
-  await db.none(
+  const recorded = await db.one<{ receipt: object }>(
     `insert into etl.batch_load (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
-     values ($1, $2, $3, $4, $5, $6, $7)`,
+     values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
     [
       receipt.batch,
       receipt.run,
@@ -226,19 +253,28 @@ async function recordLoad(
       JSON.stringify(receipt),
     ],
   );
+  return recorded.receipt;
 }
 
 /** Puts the receipts that are due, those of a loader that died before it could among them. They are for people. */
 async function putReceipts(db: Db, bucket: string): Promise<void> {
   const due = await db.any<{ batch: string; receipt: object }>(
-    `select batch, receipt || jsonb_build_object('loaded_at', loaded_at) as receipt
-       from etl.batch_load where not receipt_put order by batch`,
+    `select batch, ${RECEIPT} from etl.batch_load where not receipt_put order by batch`,
   );
-  for (const { batch, receipt } of due) {
-    const body = Buffer.from(`${JSON.stringify(receipt)}\n`);
-    await putOnce(bucket, receiptKey(Number(batch)), body, "application/json");
-    await db.none("update etl.batch_load set receipt_put = true where batch = $1", [batch]);
-  }
+  for (const { batch, receipt } of due)
+    await markPut(db, putReceipt(bucket, Number(batch), receipt));
+}
+
+async function putReceipt(bucket: string, batch: number, receipt: object): Promise<number> {
+  const body = Buffer.from(`${JSON.stringify(receipt)}\n`);
+  await putOnce(bucket, receiptKey(batch), body, "application/json");
+  return batch;
+}
+
+/** Marks the receipt of a batch, if there is one, once it is put. */
+async function markPut(db: Db, receipt: Promise<number> | undefined): Promise<void> {
+  if (receipt === undefined) return;
+  await db.none("update etl.batch_load set receipt_put = true where batch = $1", [await receipt]);
 }
 
 /**

@@ -1,9 +1,11 @@
+import { ObjectError } from "../lake/objects.ts";
+import { ParquetError } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
-import type { Vector } from "../vectors.ts";
-import { copyBlocks, fieldOf } from "./binary.ts";
+import { cut, type Stretch, type Vector } from "../vectors.ts";
+import { copyBlocks, fieldOf, HEADER, TRAILER } from "./binary.ts";
 import { rangeOf, type Range } from "./range.ts";
 import { makeReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
@@ -16,12 +18,28 @@ export interface Warehouse {
   readonly schema: string;
   readonly byName: ReadonlyMap<string, Table>;
   readonly typeOf: FoundType;
+  /** Whether this user may let triggers sleep. */
+  readonly maySilence: boolean;
+  /** Called when the last table's rows are about to go: whoever waits for PostgreSQL may do something else. */
+  readonly meanwhile: () => void;
 }
 
 /** A table's rows of a batch, by column. */
 export type Rows = ReadonlyMap<string, Vector>;
-/** Reads columns of a batch's rows of a table. */
-export type Read = (table: Table, columns: readonly string[]) => Promise<Rows>;
+/** What a batch has of its tables. */
+export interface Files {
+  /** Reads columns of a table's rows: of all of them, or of a stretch. */
+  read(table: Table, columns: readonly string[], stretch?: Stretch): Promise<Rows>;
+  /** The stretches that texts are so large as to be read in, one after the other; undefined where they are not. */
+  stretches(table: Table, texts: readonly string[]): Promise<readonly Stretch[] | undefined>;
+}
+
+/** Columns that are read while they are copied. */
+interface LargeTexts {
+  readonly columns: readonly string[];
+  readonly stretches: readonly Stretch[];
+  readonly read: (stretch: Stretch) => Promise<Rows>;
+}
 
 const stage = (table: Table): string => qualified("pg_temp", `stage_${table.name}`);
 
@@ -30,7 +48,12 @@ async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promi
   try {
     return await work;
   } catch (cause) {
-    if (cause instanceof WarehouseError) throw cause;
+    if (
+      cause instanceof WarehouseError ||
+      cause instanceof ParquetError ||
+      cause instanceof ObjectError
+    )
+      throw cause;
     const { code, message } = cause as { code?: string; message: string };
     const advice = code === "42501" ? `; ${ifDenied}` : "";
     throw new WarehouseError(`${table.name}: ${message}${advice}`, { cause });
@@ -50,7 +73,7 @@ const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, t
 export async function mergeBatch(
   warehouse: Warehouse,
   tables: readonly Table[],
-  read: Read,
+  files: Files,
 ): Promise<{ changed: Map<string, number>; inferred: Map<string, number> }> {
   const { db, schema, byName } = warehouse;
   const changed = new Map<string, number>();
@@ -63,30 +86,57 @@ export async function mergeBatch(
     }
   };
   const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
+  const last = versioned.at(-1) ?? tables.at(-1);
   const silent = new Set<Table>();
   const known = new Map<Table, Rows>();
   for (const table of tables)
     if (versioned.includes(table)) {
       const referring = referencesOf(table).map(({ column }) => column);
       if (referring.length === 0) continue;
-      const hold = await about(table, RIGHTS, mayLeaveOutTriggers(db, schema, table, byName));
+      const hold =
+        warehouse.maySilence &&
+        (await about(table, RIGHTS, mayLeaveOutTriggers(db, schema, table, byName)));
       if (hold) silent.add(table);
-      const rows = await read(table, referring);
+      const rows = await files.read(table, referring);
       await infer(table, rows, hold);
       known.set(table, rows);
     } else {
-      const rows = await read(table, getColumnNames(table));
+      const { rows, large } = await readTable(files, table);
       await infer(table, rows, false);
-      changed.set(table.name, await put(warehouse, table, rows, upsert));
+      if (table === last) warehouse.meanwhile();
+      changed.set(table.name, await put(warehouse, table, rows, large, upsert));
     }
   for (const table of versioned) {
     const before: Rows = known.get(table) ?? new Map();
     known.delete(table);
-    const others = getColumnNames(table).filter((column) => !before.has(column));
-    const rows = new Map([...before, ...(await read(table, others))]);
-    changed.set(table.name, await put(warehouse, table, rows, append, silent.has(table)));
+    const { rows, large } = await readTable(files, table, before);
+    if (table === last) warehouse.meanwhile();
+    changed.set(table.name, await put(warehouse, table, rows, large, append, silent.has(table)));
   }
   return { changed, inferred };
+}
+
+/** All columns of a table but texts that are too large to be held; `before` are those that were read already. */
+async function readTable(
+  files: Files,
+  table: Table,
+  before: Rows = new Map(),
+): Promise<{ rows: Rows; large: LargeTexts | undefined }> {
+  const columns = getColumnNames(table).filter((column) => !before.has(column));
+  const texts = columns.filter((column) => {
+    const { type, key, references } = table.columns[column]!;
+    return type === "text" && !key && references === undefined;
+  });
+  const stretches = await files.stretches(table, texts);
+  const held = stretches ? columns.filter((column) => !texts.includes(column)) : columns;
+  return {
+    rows: new Map([...before, ...(await files.read(table, held))]),
+    large: stretches && {
+      columns: texts,
+      stretches,
+      read: (stretch) => files.read(table, texts, stretch),
+    },
+  };
 }
 
 /** How staged rows get into their table. @returns how many were inserted or updated */
@@ -97,6 +147,7 @@ async function put(
   warehouse: Warehouse,
   table: Table,
   rows: Rows,
+  large: LargeTexts | undefined,
   merge: Merge,
   silent = false,
 ): Promise<number> {
@@ -105,8 +156,8 @@ async function put(
   const write = (work: () => Promise<number>): Promise<number> =>
     about(table, RIGHTS, silent ? withoutTriggers(db, work) : work());
   if (range && (await about(table, RIGHTS, isFree(db, schema, table, range))))
-    return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows));
-  await stageRows(warehouse, table, rows);
+    return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows, large));
+  await stageRows(warehouse, table, rows, large);
   return write(() => merge(db, schema, table, range));
 }
 
@@ -115,27 +166,42 @@ async function copyRows(
   into: string,
   table: Table,
   rows: Rows,
+  large: LargeTexts | undefined,
 ): Promise<number> {
-  const columns = [...rows.keys()];
-  const fields = columns.map((column) =>
-    fieldOf(table.columns[column]!, typeOf(table, column), rows.get(column)!),
-  );
-  return copyIn(
-    connection,
-    `copy ${into} (${names(columns)}) from stdin (format binary)`,
-    copyBlocks(fields, rows.get(columns[0]!)!.values.length),
-  );
+  const columns = [...rows.keys(), ...(large?.columns ?? [])];
+  const blocks = (some: Rows): Generator<Buffer> => {
+    const fields = columns.map((column) =>
+      fieldOf(table.columns[column]!, typeOf(table, column), some.get(column)!),
+    );
+    return copyBlocks(fields, some.get(columns[0]!)!.values.length);
+  };
+  async function* all(): AsyncGenerator<Buffer> {
+    yield HEADER;
+    if (large === undefined) yield* blocks(rows);
+    else
+      for (const stretch of large.stretches) {
+        const part = [...rows].map(([column, vector]) => [column, cut(vector, stretch)] as const);
+        yield* blocks(new Map([...part, ...(await large.read(stretch))]));
+      }
+    yield TRAILER;
+  }
+  return copyIn(connection, `copy ${into} (${names(columns)}) from stdin (format binary)`, all());
 }
 
 /** Brings rows into a staging table that is gone with the transaction. */
-async function stageRows({ connection, db }: Warehouse, table: Table, rows: Rows): Promise<void> {
+async function stageRows(
+  { connection, db }: Warehouse,
+  table: Table,
+  rows: Rows,
+  large: LargeTexts | undefined,
+): Promise<void> {
   const definitions = getColumnNames(table).map(
     (column) => `${name(column)} ${sqlType(table.columns[column]!)}`,
   );
   await db.none(
     `create temporary table ${name(`stage_${table.name}`)} (${definitions.join(", ")}) on commit drop`,
   );
-  await copyRows({ connection, typeOf: () => undefined }, stage(table), table, rows);
+  await copyRows({ connection, typeOf: () => undefined }, stage(table), table, rows, large);
   // The keys are all that the plan goes by; the other columns would cost as much as the COPY.
   await db.none(`analyze ${stage(table)} (${names(keyOf(table))})`);
 }
@@ -143,13 +209,16 @@ async function stageRows({ connection, db }: Warehouse, table: Table, rows: Rows
 /** Of the first key column. */
 interface KeyRange extends Range {
   readonly column: string;
+  /** Whether at least every other key that there may be in it is one of the rows'. */
+  readonly isDense: boolean;
 }
 
 function keyRange(table: Table, rows: Rows): KeyRange | undefined {
   const column = keyOf(table)[0]!;
   const { values, nulls } = rows.get(column)!;
   const range = nulls === undefined ? rangeOf(table.columns[column]!, values) : undefined;
-  return range && { column: name(column), ...range };
+  const isDense = keyOf(table).length === 1 && (range?.size ?? Infinity) <= 2 * values.length;
+  return range && { column: name(column), isDense, ...range };
 }
 
 /**
@@ -204,13 +273,15 @@ function append(
   const within = range
     ? `where f.${range.column} between ${range.lowest} and ${range.highest}`
     : "";
+  // Most of a dense range is met: looking for what is not would take as long as all the rest.
+  const met = range?.isDense === true ? "" : `join ${stage(table)} s on ${sameKey}`;
   return db.result(
     `insert into ${qualified(schema, table.name)} (${names(columns)})
      select ${names(columns, "s.")}
        from ${stage(table)} s
        left join (select distinct on (${names(key, "f.")}) ${names(columns, "f.")}, true as there
                     from ${qualified(schema, table.name)} f
-                    join ${stage(table)} s on ${sameKey} ${within}
+                    ${met} ${within}
                    order by ${names(key, "f.")}, f.${name(recordId)} desc) f on ${sameKey}
       where f.there is null or (${names(columns, "s.")}) is distinct from (${names(columns, "f.")})
       order by ${names(key, "s.")}`,

@@ -7,6 +7,8 @@ import { sqlType } from "./warehouse.ts";
 export interface Range {
   readonly lowest: string;
   readonly highest: string;
+  /** How many whole numbers there are from the one to the other; undefined of other types. */
+  readonly size: number | undefined;
 }
 
 /** Undefined where there is no value, and where SQL may see another order than we do. */
@@ -20,5 +22,7 @@ export function rangeOf(column: Column, values: Iterable<Stored>): Range | undef
   }
   if (lowest === null) return undefined;
   const sql = (value: Stored): string => `${literal(toText(column, value))}::${sqlType(column)}`;
-  return { lowest: sql(lowest), highest: sql(highest) };
+  const isWhole = column.type === "integer" || column.type === "bigint";
+  const size = isWhole ? Number(highest) - Number(lowest) + 1 : undefined;
+  return { lowest: sql(lowest), highest: sql(highest), size };
 }

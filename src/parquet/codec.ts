@@ -1,4 +1,4 @@
-import type { Vector } from "../vectors.ts";
+import type { Stretch, Vector } from "../vectors.ts";
 import { hyparquet } from "./hyparquet.ts";
 import { parquets } from "./parquets.ts";
 import type { FileColumn } from "./schema.ts";
@@ -19,8 +19,14 @@ export interface ParquetCodec {
    * where it is not nullable. Throws ParquetError for a differently typed column, a null where none may be,
    * and a damaged file.
    * Not every flipped bit shows: verify the file's hash first.
+   * @param stretch the rows asked for; all of them where undefined
    */
-  read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vector[]>;
+  read(bytes: Buffer, columns: readonly FileColumn[], stretch?: Stretch): Promise<Vector[]>;
+  /**
+   * How many bytes the columns asked for take when nothing is compressed; 0 where this codec reads a column whole in any
+   * case. Throws ParquetError for a damaged file.
+   */
+  sizeOf(bytes: Buffer, columns: readonly FileColumn[]): number;
 }
 
 const CODECS: ReadonlyMap<string, ParquetCodec> = new Map(

@@ -14,6 +14,8 @@ import {
   growing,
   type Layout,
   layoutOf,
+  cut,
+  type Stretch,
   type Values,
   type Vector,
 } from "../vectors.ts";
@@ -30,13 +32,21 @@ export class ColumnDecoder {
   readonly #out: Growing;
   readonly #plain: PlainDecoder;
   readonly #rows: number;
-  /** Rows read. */
+  readonly #stretch: Stretch | undefined;
+  /** Rows read, or passed over. */
   #done = 0;
+  /** The row that lies first in the vector: that of a page's. */
+  #first = 0;
+  #isFirst = true;
   /** The row groups' dictionaries; undefined once there are values that came from none. */
   #dictionaries: Growing[] | undefined = [];
 
-  /** @param rows of all the file's row groups */
-  constructor(column: FileColumn, element: SchemaElement, rows: number) {
+  /**
+   * @param rows of all the file's row groups
+   * @param stretch the rows that are wanted: pages without any of them are passed over
+   */
+  constructor(column: FileColumn, element: SchemaElement, rows: number, stretch?: Stretch) {
+    this.#stretch = stretch;
     this.#column = column;
     this.#element = element;
     this.#rows = rows;
@@ -62,8 +72,9 @@ export class ColumnDecoder {
     while (this.#done < last) {
       const page = nextPage(file, offset, end, meta);
       offset = page.end;
-      const { header, body } = page;
+      const { header } = page;
       if (header.dictionary_page_header !== undefined) {
+        const { body } = opened(page, meta);
         const { num_values } = header.dictionary_page_header;
         const count = checkedCount(num_values, body.length * 8);
         dictionary = growing(this.#column, count);
@@ -74,16 +85,34 @@ export class ColumnDecoder {
       const data = header.data_page_header ?? header.data_page_header_v2;
       if (data === undefined) continue;
       const count = checkedCount(data.num_values, last - this.#done);
-      const { levels, present, from } = readLevels(page, count, this.#element);
+      if (!this.#isWanted(count)) {
+        this.#done += count;
+        continue;
+      }
+      if (this.#isFirst) this.#first = this.#done;
+      this.#isFirst = false;
+      const { body, levelBytes } = opened(page, meta);
+      const { levels, present, from } = readLevels(header, body, levelBytes, count, this.#element);
       this.#decodeValues(body, from, present, data.encoding, dictionary);
       if (levels !== undefined) this.#spread(levels, present);
       this.#done += count;
     }
   }
 
+  #isWanted(count: number): boolean {
+    if (this.#stretch === undefined) return true;
+    const { from, to } = this.#stretch;
+    return this.#done < to && this.#done + count > from;
+  }
+
   /** All that was read. */
   vector(): Vector {
     const { layout, values, nulls } = this.#out;
+    if (this.#stretch !== undefined) {
+      const { from, to } = this.#stretch;
+      const read = { layout, values, nulls } as Vector;
+      return cut(read, { from: from - this.#first, to: to - this.#first });
+    }
     const distinct = joined(this.#dictionaries ?? []);
     // Of one layout, which the compiler does not see.
     return { layout, values, nulls, distinct } as Vector;
@@ -96,7 +125,7 @@ export class ColumnDecoder {
     encoding: string,
     dictionary: Growing | undefined,
   ): void {
-    const at = this.#done;
+    const at = this.#done - this.#first;
     if (encoding === "RLE_DICTIONARY" || encoding === "PLAIN_DICTIONARY") {
       if (count === 0) return;
       if (dictionary === undefined) throw new Error("a dictionary is missing");
@@ -117,9 +146,9 @@ export class ColumnDecoder {
 
   /** Moves a page's values, which lie one after another, to their rows: from the last, so that none is lost. */
   #spread(levels: Uint8Array, present: number): void {
-    const from = this.#done;
+    const from = this.#done - this.#first;
     if (!this.#column.nullable) {
-      const row = from + levels.indexOf(0);
+      const row = this.#done + levels.indexOf(0);
       throw new ParquetError(`row ${row} is null`, { column: this.#column.name });
     }
     const out = this.#out;
@@ -159,10 +188,8 @@ function joined(dictionaries: readonly Growing[]): Values[Layout] | undefined {
 
 interface Page {
   readonly header: PageHeader;
-  /** Uncompressed. */
-  readonly body: Buffer;
-  /** Bytes of levels before the values, in a page of version 2. */
-  readonly levelBytes: number;
+  /** As it lies in the file. */
+  readonly bytes: Buffer;
   readonly end: number;
 }
 
@@ -170,18 +197,26 @@ function nextPage(file: Buffer, offset: number, chunkEnd: number, meta: ColumnMe
   const view = new DataView(file.buffer, file.byteOffset, chunkEnd);
   const reader = { view, offset };
   const header = parquetHeader(reader);
-  const { compressed_page_size: size, uncompressed_page_size: wanted, crc } = header;
+  const { compressed_page_size: size, uncompressed_page_size: wanted } = header;
   const end = reader.offset + size;
   if (!(size >= 0 && end <= chunkEnd)) throw new Error("a page reaches beyond its column");
   if (!(wanted >= 0 && wanted <= Number(meta.total_uncompressed_size))) {
     throw new Error("a page is larger than its column");
   }
-  const bytes = file.subarray(reader.offset, end);
+  return { header, bytes: file.subarray(reader.offset, end), end };
+}
+
+/** A page's values, uncompressed, and the bytes of levels before them, in a page of version 2. */
+function opened(
+  { header, bytes }: Page,
+  meta: ColumnMetaData,
+): { readonly body: Buffer; readonly levelBytes: number } {
+  const { compressed_page_size: size, uncompressed_page_size: wanted, crc } = header;
   if (crc !== undefined && (crc32(bytes) | 0) !== crc)
     throw new Error("a page's checksum is wrong");
   const v2 = header.data_page_header_v2;
   if (v2 === undefined) {
-    return { header, body: uncompress(bytes, wanted, meta.codec), levelBytes: 0, end };
+    return { body: uncompress(bytes, wanted, meta.codec), levelBytes: 0 };
   }
   // In version 2 the levels stand before the values and are never compressed.
   const levelBytes = v2.definition_levels_byte_length;
@@ -191,7 +226,7 @@ function nextPage(file: Buffer, offset: number, chunkEnd: number, meta: ColumnMe
   const codec = v2.is_compressed === false ? "UNCOMPRESSED" : meta.codec;
   const values = uncompress(bytes.subarray(levelBytes), wanted - levelBytes, codec);
   const body = Buffer.concat([bytes.subarray(0, levelBytes), values]);
-  return { header, body, levelBytes, end };
+  return { body, levelBytes };
 }
 
 function uncompress(bytes: Buffer, size: number, codec: ColumnMetaData["codec"]): Buffer {
@@ -217,11 +252,12 @@ function checkedCount(count: number, most: number): number {
 
 /** Which of a page's rows have a value, how many, and where the values begin. */
 function readLevels(
-  page: Page,
+  header: PageHeader,
+  body: Buffer,
+  levelBytes: number,
   count: number,
   element: SchemaElement,
 ): { levels: Uint8Array | undefined; present: number; from: number } {
-  const { header, body, levelBytes } = page;
   const optional = element.repetition_type === "OPTIONAL";
   let from = 0;
   let levels: Uint8Array | undefined;

@@ -4,7 +4,7 @@ import { parquetMetadata } from "hyparquet/src/metadata.js";
 import { ByteWriter } from "hyparquet-writer/src/bytewriter.js";
 import { writePageHeader } from "hyparquet-writer/src/datapage.js";
 import { writeMetadata } from "hyparquet-writer/src/metadata.js";
-import type { Vector } from "../vectors.ts";
+import type { Stretch, Vector } from "../vectors.ts";
 import { rowCount, saidTypes } from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
@@ -24,6 +24,7 @@ export const hyparquet: ParquetCodec = {
   name: "hyparquet",
   write: async (columns, vectors) => writeGroups(columns, vectors, GROUP_ROWS),
   read,
+  sizeOf,
 };
 
 /** A file in row groups of `groupRows`. Throws ParquetError, see ParquetCodec. */
@@ -60,15 +61,29 @@ export function writeGroups(
   return Buffer.concat([...parts, footer.getBytes(), MAGIC]);
 }
 
-async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vector[]> {
+function sizeOf(bytes: Buffer, columns: readonly FileColumn[]): number {
+  const { row_groups } = readFooter(bytes);
+  const names = new Set(columns.map(({ name }) => name));
+  return row_groups
+    .flatMap((group) => group.columns)
+    .filter(({ meta_data }) => names.has(meta_data?.path_in_schema[0] ?? ""))
+    .reduce((sum, { meta_data }) => sum + Number(meta_data!.total_uncompressed_size), 0);
+}
+
+async function read(
+  bytes: Buffer,
+  columns: readonly FileColumn[],
+  stretch?: Stretch,
+): Promise<Vector[]> {
   const metadata = readFooter(bytes);
   const rows = Number(metadata.num_rows);
   return columns.map((column) => {
     const leaf = findLeaf(metadata, column);
-    if (leaf === undefined) return absent(column, rows);
+    if (leaf === undefined)
+      return absent(column, stretch === undefined ? rows : stretch.to - stretch.from);
     let group = 0;
     try {
-      const decoder = new ColumnDecoder(column, leaf.element, rows);
+      const decoder = new ColumnDecoder(column, leaf.element, rows, stretch);
       for (; group < metadata.row_groups.length; group++) {
         const { columns: chunks, num_rows } = metadata.row_groups[group]!;
         const meta = chunks[leaf.index]?.meta_data;

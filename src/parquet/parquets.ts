@@ -7,7 +7,7 @@ import type {
 } from "parquets";
 import { timeOfDay, timeText } from "../calendar.ts";
 import type { Stored } from "../values.ts";
-import { layoutOf, storedAt, type Vector, vectorOf } from "../vectors.ts";
+import { cut, layoutOf, storedAt, type Stretch, type Vector, vectorOf } from "../vectors.ts";
 import {
   bigintRange,
   floatRange,
@@ -55,7 +55,7 @@ const INT53_END = 2n ** 53n;
  * The declared types are in the file's key-value metadata, so nothing is lost to this codec or the default
  * one, which reads these files too. This one reads no others. Pages are gzipped, which has a checksum.
  */
-export const parquets: ParquetCodec = { name: "parquets", write, read };
+export const parquets: ParquetCodec = { name: "parquets", write, read, sizeOf: () => 0 };
 
 async function write(columns: readonly FileColumn[], vectors: readonly Vector[]): Promise<Buffer> {
   const rows = rowCount(columns, vectors);
@@ -89,7 +89,11 @@ async function write(columns: readonly FileColumn[], vectors: readonly Vector[])
   return Buffer.concat(parts);
 }
 
-async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vector[]> {
+async function read(
+  bytes: Buffer,
+  columns: readonly FileColumn[],
+  stretch?: Stretch,
+): Promise<Vector[]> {
   const lib = await load();
   const file = await open(lib, bytes);
   const { metadata } = file;
@@ -120,7 +124,7 @@ async function read(bytes: Buffer, columns: readonly FileColumn[]): Promise<Vect
       throw new ParquetError(`is damaged: ${problem}`, { column: column.name, cause });
     }
   }
-  return read;
+  return stretch === undefined ? read : read.map((vector) => cut(vector, stretch));
 }
 
 function parquetType(column: FileColumn): ParquetType {

@@ -11,7 +11,7 @@ const session = ({ db }: Connection): pg.Client => db.client as unknown as pg.Cl
 export async function copyIn(
   connection: Connection,
   sql: string,
-  blocks: Iterable<Buffer>,
+  blocks: Iterable<Buffer> | AsyncIterable<Buffer>,
 ): Promise<number> {
   const copy = session(connection).query(from(sql));
   await pipeline(Readable.from(blocks), copy);

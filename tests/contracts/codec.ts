@@ -17,7 +17,7 @@ import {
 import { codecNamed, type ParquetCodec, ParquetError } from "../../src/parquet/codec.ts";
 import { type FileColumn, fileColumns } from "../../src/parquet/schema.ts";
 import { store, type Stored } from "../../src/values.ts";
-import { vectorOf, type Vector } from "../../src/vectors.ts";
+import { storedOf, vectorOf, type Vector } from "../../src/vectors.ts";
 import { anyStored, type CodecLimits, everyType, readStored, writeStored } from "./stored.ts";
 
 /** What every codec must do. `name` is what `codecNamed` knows it by. */
@@ -61,6 +61,45 @@ export function codecContract(name: string, limits: CodecLimits): void {
         }),
         { numRuns: 100 },
       );
+    });
+
+    it("reads stretches of rows, which are what lies there in the whole", async () => {
+      const of = fileColumns({ note: nullable(text), word: text, id: integer }).slice(0, 3);
+      const size = 300_000;
+      const data: Stored[][] = [
+        // More than a page holds, so that pages begin and end anywhere.
+        Array.from({ length: 12 }, (_, i) => (i % 5 === 2 ? null : `${i}`.repeat(size))),
+        Array.from({ length: 12 }, (_, i) => (i < 6 ? "same" : `é${i}`.repeat(size))),
+        Array.from({ length: 12 }, (_, i) => i),
+      ];
+      const bytes = await write(of, data);
+      for (const [from, to] of [
+        [0, 12],
+        [0, 1],
+        [1, 4],
+        [2, 3],
+        [5, 9],
+        [11, 12],
+        [4, 4],
+      ] as const) {
+        const read = await codec.read(bytes, of, { from, to });
+        const expected = data.map((values) => values.slice(from, to));
+        expect(isDeepStrictEqual(read.map(storedOf), expected), `${from} to ${to}`).to.equal(true);
+      }
+      const added = fileColumns({ added: text }).slice(0, 1);
+      const [absent] = await codec.read(bytes, added, { from: 3, to: 5 });
+      expect(storedOf(absent!)).to.deep.equal(["unknown", "unknown"]);
+    });
+
+    it("says how large texts are, or that it reads them whole", async () => {
+      const of = fileColumns({ note: text, other: text }).slice(0, 2);
+      const bytes = await write(of, [
+        ["a".repeat(500_000), "b".repeat(500_000)],
+        ["c", "d"],
+      ]);
+      const size = codec.sizeOf(bytes, of.slice(0, 1));
+      if (size !== 0) expect(size).to.be.within(1_000_000, 1_000_200);
+      expect(codec.sizeOf(bytes, of.slice(1))).to.be.below(200);
     });
 
     it("gives back columns of few distinct values and runs of nulls", async () => {

@@ -13,7 +13,7 @@ import {
   timestamptz,
   type Column,
 } from "../../src/columns.ts";
-import { copyBlocks, fieldOf } from "../../src/loading/binary.ts";
+import { copyBlocks, fieldOf, HEADER, TRAILER } from "../../src/loading/binary.ts";
 import { sqlType } from "../../src/loading/warehouse.ts";
 import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import { copyIn } from "../../src/postgres/copy.ts";
@@ -123,17 +123,17 @@ describe("binary COPY", () => {
         fieldOf(column, base, vectorOf(column, stored[at]!)),
       );
       const numbers = Int32Array.from(rows, (_, row) => row);
-      await copyIn(
-        connection,
-        `copy "binary" from stdin (format binary)`,
-        copyBlocks(
+      await copyIn(connection, `copy "binary" from stdin (format binary)`, [
+        HEADER,
+        ...copyBlocks(
           [
             fieldOf(n, undefined, { layout: "int32", values: numbers, nulls: undefined }),
             ...fields,
           ],
           rows.length,
         ),
-      );
+        TRAILER,
+      ]);
       await t.none(
         `insert into plain select x::int, ${types.map((type, at) => `y${at}::${type}`).join(", ")}
            from unnest(${[...targets, n].map((_, at) => `$${at + 1}::text[]`).join(", ")})

@@ -1,7 +1,9 @@
 // While PostgreSQL works on a batch the next one is fetched: no more of it than fits, and its failures are its own.
 import { manifestKey } from "../../src/lake/keys.ts";
 import { BatchFiles } from "../../src/loading/batch.ts";
+import { codecNamed, type ParquetCodec } from "../../src/parquet/codec.ts";
 import { getTables } from "../../src/registry.ts";
+import { getColumnNames } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
 import { failureOf } from "../support/attack.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -123,6 +125,87 @@ describe("the batch after the one at work", () => {
     expect(asked.filter((one) => !one.includes("_batches/"))).to.have.members(
       [0, 2].map((i) => `GetObject ${some[i]!.key.replace(/\/\d{4}\/.*-/, "/…/")}`),
     );
+  });
+
+  it("is decoded when its turn has not come, but for texts, and no column twice", async () => {
+    Object.assign(process.env, p.env);
+    const tables = await getTables();
+    const table = tables.find(({ name }) => name === "dim_staff")!;
+    const object = (await p.processed(1)).objects.find((one) => one.table === table.name)!;
+    const real = await codecNamed();
+    const decoded: string[] = [];
+    const codec: ParquetCodec = {
+      ...real,
+      read(bytes, columns) {
+        decoded.push(...columns.map(({ name }) => name));
+        return real.read(bytes, columns);
+      },
+    };
+    const files = new BatchFiles(p.env.PROCESSED_BUCKET, 1);
+    const asked = await requestsOf(p, async () => {
+      await files.fetchAhead([table]);
+      await files.decodeAhead([table], codec);
+      expect(decoded).to.deep.equal(["staff_id"]);
+      const columns = getColumnNames(table);
+      const read = await files.read(object, table, columns, codec);
+      expect([...read.keys()]).to.deep.equal(columns);
+      expect(read).to.deep.equal(
+        await new BatchFiles(p.env.PROCESSED_BUCKET, 1).read(object, table, columns, real),
+      );
+      expect(decoded).to.have.members(columns);
+    });
+    // The other one asks for the object, too.
+    expect(asked.filter((one) => one.includes(table.name))).to.have.length(2);
+  });
+
+  it("whose columns cannot be decoded, says so when it is read", async () => {
+    Object.assign(process.env, p.env);
+    const table = (await getTables()).find(({ name }) => name === "fact_sales_order")!;
+    const object = (await p.processed(1)).objects.find((one) => one.table === table.name)!;
+    const real = await codecNamed();
+    const codec: ParquetCodec = {
+      ...real,
+      read: (bytes, columns) => real.read(bytes.subarray(0, 100), columns),
+    };
+    const files = new BatchFiles(p.env.PROCESSED_BUCKET, 1);
+    await files.fetchAhead([table]);
+    await files.decodeAhead([table], codec);
+    const error = await failureOf(files.read(object, table, ["design_id"], codec));
+    expect(error.message).to.include(`${object.key}: `);
+    expect(await files.read(object, table, ["design_id"], real)).to.have.keys("design_id");
+  });
+
+  it("is loaded while the receipt before is put, which is marked all the same", async () => {
+    await prepare(p, "two", "three");
+    const { aws } = await getStack();
+    const loads = "select count(*)::int as loaded from etl.batch_load";
+    const marked = "select batch from etl.batch_load where not receipt_put";
+    let refused = 0;
+    const unhook = aws.onRequest(({ key }) => {
+      if (!key.startsWith("_loads/0000000002")) return undefined;
+      refused++;
+      return { status: 403, code: "AccessDenied" };
+    });
+    const error = await failureOf(p.load());
+    unhook();
+    expect(refused).to.equal(1);
+    expect(error.message).to.include("cannot write s3://").and.include("_loads/0000000002");
+    // The one after it was under way already.
+    expect(await p.star.one(loads)).to.deep.equal({ loaded: 3 });
+    expect(await p.star.any(marked)).to.deep.equal([{ batch: "2" }]);
+    await p.load();
+    expect(await p.star.any(marked)).to.deep.equal([]);
+    expect(await p.keys("processed", "_loads/")).to.have.length(3);
+  });
+
+  it("fails after the receipt before was put", async () => {
+    await prepare(p, "two", "three");
+    await p.remove("processed", (await p.processed(3)).objects[0]!.key);
+    await failureOf(p.load());
+    expect(await p.keys("processed", "_loads/")).to.have.length(2);
+    expect(
+      await p.star.any("select batch from etl.batch_load where not receipt_put"),
+    ).to.deep.equal([]);
   });
 
   it("costs nothing where there is none", async () => {

@@ -124,11 +124,22 @@ describe("batches", () => {
     for (const batch of batches)
       await connection.db.tx(async (db) => {
         const done = await mergeBatch(
-          { connection, db, schema: "public", byName, typeOf },
+          {
+            connection,
+            db,
+            schema: "public",
+            byName,
+            typeOf,
+            maySilence: true,
+            meanwhile: () => undefined,
+          },
           tables.filter((table) => batch.has(table)),
-          (table, columns) => {
-            reads.push(`${table.name} ${columns.join()}`);
-            return Promise.resolve(vectorsOf(table, batch.get(table)!, columns));
+          {
+            read: (table, columns) => {
+              reads.push(`${table.name} ${columns.join()}`);
+              return Promise.resolve(vectorsOf(table, batch.get(table)!, columns));
+            },
+            stretches: () => Promise.resolve(undefined),
           },
         );
         changed.push(Object.fromEntries(done.changed));
@@ -189,16 +200,21 @@ describe("batches", () => {
         fc.integer({ min: 100, max: 108 }),
         fc.integer({ min: 900, max: 999 }),
       );
-      const row = fc.record({
-        id: number.map(of),
-        part: fc.constantFrom("x", "y"),
-        word: fc.constantFrom("a", "", null),
-        amount: fc.constantFrom("0", "-1.5", null),
-      });
-      const rows = fc.uniqueArray(row, {
-        maxLength: 12,
-        selector: ({ id, part }) => (name === "pair" ? `${String(id)} ${part}` : id),
-      });
+      const rowsOf = (ids: fc.Arbitrary<number>) =>
+        fc.uniqueArray(
+          fc.record({
+            id: ids.map(of),
+            part: fc.constantFrom("x", "y"),
+            word: fc.constantFrom("a", "", null),
+            amount: fc.constantFrom("0", "-1.5", null),
+          }),
+          {
+            maxLength: 12,
+            selector: ({ id, part }) => (name === "pair" ? `${String(id)} ${part}` : id),
+          },
+        );
+      // Far apart, and one beside the other.
+      const rows = fc.oneof(rowsOf(number), rowsOf(fc.integer({ min: 1, max: 9 })));
       await fc.assert(
         fc.asyncProperty(fc.array(rows, { minLength: 1, maxLength: 5 }), async (batches) => {
           await connection.db.none("drop schema public cascade; create schema public");
@@ -259,6 +275,25 @@ describe("batches", () => {
     ]);
   });
 
+  it("of keys that lie close together are held against all in their range, others against their own", async () => {
+    const table = byName.get("fact_integer")!;
+    const statements: string[] = [];
+    const query = connection.db.client.query.bind(connection.db.client) as (
+      ...of: unknown[]
+    ) => unknown;
+    connection.db.client.query = ((...of: unknown[]) => {
+      statements.push(String((of[0] as { text?: string }).text ?? of[0]));
+      return query(...of);
+    }) as never;
+    const batchOf = (...ids: number[]) =>
+      new Map([[table, ids.map((id) => ({ id, word: null, amount: null }))]]);
+    const { changed } = await merge(batchOf(1, 2, 4, 9), batchOf(1, 3, 4), batchOf(1, 9));
+    connection.db.client.query = query as never;
+    expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0]);
+    const merges = statements.filter((one) => one.includes("distinct on"));
+    expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);
+  });
+
   it("of new rows make no staging table, and the next ones do", async () => {
     const table = byName.get("fact_integer")!;
     const staged = async (...ids: number[]): Promise<boolean> => {
@@ -266,9 +301,20 @@ describe("batches", () => {
       return connection.db.tx(async (db) => {
         const rows = ids.map((id) => ({ id, word: null, amount: null }));
         await mergeBatch(
-          { connection, db, schema: "public", byName, typeOf },
+          {
+            connection,
+            db,
+            schema: "public",
+            byName,
+            typeOf,
+            maySilence: true,
+            meanwhile: () => undefined,
+          },
           [table],
-          (_, columns) => Promise.resolve(vectorsOf(table, rows, columns)),
+          {
+            read: (_, columns) => Promise.resolve(vectorsOf(table, rows, columns)),
+            stretches: () => Promise.resolve(undefined),
+          },
         );
         const { there } = await db.one<{ there: boolean }>(
           "select to_regclass('pg_temp.stage_fact_integer') is not null as there",
