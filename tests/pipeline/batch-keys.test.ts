@@ -216,6 +216,20 @@ describe("runs are cut", () => {
     expect(count).to.equal("6000");
   });
 
+  it("also where the row that a run left off at is deleted, and one that it had not come to", async () => {
+    await p.shop.none(
+      `create table thing (id int primary key, word text not null);
+       insert into thing select i, 'w' || i from generate_series(1, 10) i`,
+    );
+    const tables = tablesOf(mirror("thing", { id: key(integer) }));
+    await ingestWith(p, tables, { limits: { rows: 4, bytes: 1 << 30 }, goOn: () => false });
+    expect((await p.ingested(1)).cursor!.after).to.deep.equal({ id: "4" });
+    await p.shop.none("delete from thing where id in (4, 9); insert into thing values (11, 'w11')");
+    await runBounded(tables, 4);
+    const ids = await p.star.any<{ id: number }>("select id from dim_thing order by id");
+    expect(ids.map(({ id }) => id)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 10, 11]);
+  });
+
   it("by a key whose type is another in the middle of a run: its table is begun anew", async () => {
     await p.shop.none(
       `create table thing (id int primary key, word text not null);
