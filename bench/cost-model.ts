@@ -65,7 +65,7 @@ export interface Tick {
   readonly logBytes: number;
   /** Left in both buckets. */
   readonly bytes: number;
-  /** Messages through both queues. */
+  /** Messages through the two queues between the stages; ingestion's own is silent but for runs that are not done. */
   readonly messages: number;
 }
 

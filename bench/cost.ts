@@ -43,7 +43,7 @@ const TAKEN = {
   ticksADay: 144,
   daysAMonth: 365 / 12,
   secrets: 2,
-  queues: 2,
+  queues: 3,
   emptyReceivesAMonth: 648_000,
   memoryOfACoreMb: 1769,
   latencyMs: 20,

@@ -99,10 +99,12 @@ module.exports = async ({ resolveVariable }) => {
     "What waits?",
     6,
     graph("Messages", "Maximum", [
+      queue("ApproximateNumberOfMessagesVisible", "ingestion", "for ingestion"),
       queue("ApproximateNumberOfMessagesVisible", "transformation", "for transformation"),
       queue("ApproximateNumberOfMessagesVisible", "loading", "for loading"),
     ]),
     graph("Age of the oldest message, s", "Maximum", [
+      queue("ApproximateAgeOfOldestMessage", "ingestion", "for ingestion"),
       queue("ApproximateAgeOfOldestMessage", "transformation", "for transformation"),
       queue("ApproximateAgeOfOldestMessage", "loading", "for loading"),
     ]),

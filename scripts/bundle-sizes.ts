@@ -91,4 +91,16 @@ ${sizeRows(bundles.map(({ metafile }) => bytesByPackage(metafile)))
   await writeFormatted(path.join(import.meta.dirname, "..", "docs", "bundles.md"), "md", page);
 }
 
-if (process.argv[1] === import.meta.filename) await main();
+const HELP = `Writes docs/bundles.md: what is in the three functions' bundles, by package, from esbuild's metafile.
+
+  npm run bundles    packages a stage to see what the zips weigh: some ten seconds`;
+
+if (process.argv[1] === import.meta.filename) {
+  const [argument] = process.argv.slice(2);
+  if (argument === undefined) await main();
+  else if (argument === "--help") console.log(HELP);
+  else {
+    console.error(`There is no ${argument}.\n\n${HELP}`);
+    process.exitCode = 2;
+  }
+}

@@ -75,7 +75,9 @@ async function watch({ terminal, service }: Scene): Promise<void> {
   if (loaded.length === 0) return;
   const rejected = loaded.reduce((sum, batch) => sum + batch.rejected, 0);
   terminal.field(
-    `Batch ${loaded.map(({ batch }) => batch).join(", ")}`,
+    loaded.length === 1
+      ? `Batch ${loaded[0]!.batch}`
+      : `Batches ${loaded[0]!.batch} to ${loaded.at(-1)!.batch}`,
     `${changes(loaded)}${rejected > 0 ? ` In quarantine: ${rejected}.` : ""}`,
   );
 }

@@ -75,6 +75,7 @@ export function handler(
         newest: summary.newest,
         waitingFor: summary.waitingFor,
         prepared: summary.prepared,
+        rowByRow: summary.rowByRow,
       });
     }
     return { ...answered, ...summary };

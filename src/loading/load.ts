@@ -12,10 +12,10 @@ import {
 } from "../lake/manifest.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import type { Table } from "../table.ts";
+import { recordIdOf, type Table } from "../table.ts";
 import { awaitedLater, BatchFiles } from "./batch.ts";
 import { mergeBatch } from "./merge.ts";
-import { maySilence } from "./triggers.ts";
+import { maySilence, whyTriggersRun } from "./triggers.ts";
 import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
@@ -56,6 +56,8 @@ export interface LoadingSummary {
   readonly prepared: readonly string[];
   /** A batch that later ones wait for: it is not transformed yet. */
   readonly waitingFor?: number;
+  /** After many rows: tables whose foreign keys PostgreSQL looked up row by row, which takes several times as long, and why. */
+  readonly rowByRow?: Readonly<Record<string, string>>;
 }
 
 export interface LoadOptions {
@@ -66,6 +68,9 @@ export interface LoadOptions {
   /** Told of each batch when it is in the warehouse. */
   readonly loaded?: (batch: LoadedBatch) => void;
 }
+
+/** Rows of an invocation from which on it is worth saying why they took so long. */
+const MANY_ROWS = 10_000;
 
 /** "totes" in ASCII: any number will do that nobody else locks in this database. */
 const LOCK = 0x746f746573;
@@ -130,13 +135,33 @@ export async function load(
     throw error;
   }
   if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
+  const rowByRow = await slowTables(db, schema, tables, done);
   await unlock(db);
   return {
     loaded: done,
     newest: newest.batch,
     prepared,
     ...(waitingFor === undefined ? {} : { waitingFor }),
+    ...(rowByRow === undefined ? {} : { rowByRow }),
   };
+}
+
+/** Why many rows were loaded slowly, by table; undefined where none were. */
+async function slowTables(
+  db: Db,
+  schema: string,
+  tables: readonly Table[],
+  loaded: readonly LoadedBatch[],
+): Promise<Record<string, string> | undefined> {
+  const byName = new Map(tables.map((table) => [table.name, table]));
+  const found: Record<string, string> = {};
+  for (const table of tables) {
+    const rows = loaded.reduce((sum, batch) => sum + (batch.tables[table.name]?.rows ?? 0), 0);
+    if (rows < MANY_ROWS || recordIdOf(table) === undefined) continue;
+    const why = await whyTriggersRun(db, schema, table, byName);
+    if (why !== undefined) found[table.name] = why;
+  }
+  return Object.keys(found).length > 0 ? found : undefined;
 }
 
 /** After an error the lock goes with the connection: whoever opened it closes it. */

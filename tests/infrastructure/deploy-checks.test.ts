@@ -215,6 +215,9 @@ describe("before a deploy", () => {
   });
 
   it("an endpoint that is not AWS is refused to the stages that are AWS's", async () => {
+    // What another test has set is none of this one's.
+    const before = process.env["AWS_ENDPOINT_URL"];
+    delete process.env["AWS_ENDPOINT_URL"];
     process.env["AWS_ENDPOINT_URL_S3"] = "http://127.0.0.1:4566";
     try {
       await refused(
@@ -224,6 +227,7 @@ describe("before a deploy", () => {
       );
     } finally {
       delete process.env["AWS_ENDPOINT_URL_S3"];
+      if (before !== undefined) process.env["AWS_ENDPOINT_URL"] = before;
     }
   });
 });
