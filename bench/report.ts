@@ -90,7 +90,8 @@ source's rows that people can read costs JSON out, gzip, JSON in and Parquet on 
   table from, and the shop's database would do the work of the transformation.
 - More cores: the stages run in different functions on AWS, each with its own.
 
-The same with twenty million orders: [performance-20-million.md](performance-20-million.md).
+The same with twenty million orders, where each stage takes as much memory as with two, and the beginning and the end weigh less:
+[performance-20-million.md](performance-20-million.md).
 
 ## How it is measured
 

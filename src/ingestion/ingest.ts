@@ -99,15 +99,16 @@ export async function ingest(
     });
   const summary = await read(resync);
   if (!resync || summary.outcome !== "lost the race") return summary;
-  // Whoever asks for everything has it, also while another run commits batch after batch: a first batch without rows is
-  // quicker than theirs with some.
-  for (let tries = 0; tries < CLAIMS; tries++)
-    if (
-      await withRun({ connect, bucket, tables, resync, at }, (run, reading) =>
-        run.commit(reading.claim()),
-      )
-    )
-      return read(false);
+  // Whoever asks for everything has it, also while another run commits batch after batch.
+  const claimed = await withRun({ connect, bucket, tables, resync, at }, async (_, reading) => {
+    // A batch without rows is quicker than theirs with some; and without rows none can be older than what they wrote since.
+    for (let tries = 0; tries < CLAIMS; tries++) {
+      const newest = await getLastUpload(bucket);
+      if (await new Run(bucket, tables, reading, newest, at).commit(reading.claim())) return true;
+    }
+    return false;
+  });
+  if (claimed) return read(false);
   throw new RaceError(`other runs were first ${CLAIMS} times; send { "resync": true } again`);
 }
 

@@ -107,8 +107,9 @@ export async function getData(
       const seekers = order.filter(isView).map(({ name: one }) => one);
       if (queries.lookedUpBy(new Set(seekers)).length > 0) await lookups.open();
       let most = limits.rows;
-      do {
-        let parts = await rows.take({ ...limits, rows: most }, time.isLate, (source) =>
+      for (let number = 0; ; number++) {
+        const wanted = Math.min(most, plan.kind === "changes" ? Infinity : rowsAtFirst(number));
+        let parts = await rows.take({ ...limits, rows: wanted }, time.isLate, (source) =>
           queries.lookedUpBy(new Set([source.name])).length === 0 ? new LinesFile() : undefined,
         );
         most = Math.min(limits.rows, most * 2);
@@ -129,7 +130,8 @@ export async function getData(
           tables: await byTable(parts, lookedUp),
           cursor: cursorAt(rows.position, order, plan, marks, catalogue),
         };
-      } while (rows.position && time.goOn() && !time.isLate());
+        if (!rows.position || !time.goOn() || time.isLate()) return;
+      }
     } finally {
       await rows.close().finally(() => lookups.close());
     }
@@ -142,6 +144,12 @@ export async function getData(
   };
   return { snapshot, plan, highWater, undeclared, holder, batches, claim };
 }
+
+/**
+ * Rows of the n-th batch of a whole reading: small ones at first, four of a size, so that the next stages soon have something
+ * to do. Changes are not cut for that: they should be seen all at once.
+ */
+const rowsAtFirst = (number: number): number => 25_000 * (1 + Math.floor(number / 4));
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) => sum + rows, 0);
 
