@@ -3,8 +3,8 @@
 //
 // Not shown here, for the emulator has it not: the alarms going off, metrics out of the logs, the composite alarm, the
 // bucket policies that want TLS, a queue's own redrive (the messages are moved by hand), VPCs, customer keys, the permissions for
-// queues and logs, which it does not ask for, and for ending an unfinished upload.
-import { CreateBucketCommand, DeleteBucketCommand } from "@aws-sdk/client-s3";
+// queues and logs, which it does not ask for.
+import { CreateBucketCommand, DeleteBucketCommand, GetObjectCommand } from "@aws-sdk/client-s3";
 import { ListStacksCommand } from "@aws-sdk/client-cloudformation";
 import { GetRolePolicyCommand, ListRolesCommand, PutRolePolicyCommand } from "@aws-sdk/client-iam";
 import {
@@ -27,6 +27,8 @@ import {
   type LateCommit,
 } from "../../localstack/totesys/shop.ts";
 import { PythonError } from "../../scripts/python.ts";
+import { manifestKey } from "../../src/lake/keys.ts";
+import type { IngestionManifest } from "../../src/lake/manifest.ts";
 import { eventually } from "../localstack/support.ts";
 import { expect } from "../support/chai.ts";
 import { dropIn } from "../support/drop-in.ts";
@@ -34,12 +36,12 @@ import { closeAll, connectTo, untruths, type Database } from "../support/pipelin
 import { bucketsOf, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
 
 /**
- * For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. The first load is many
- * batches, one an invocation: ticks alone would take a quarter of an hour for it.
+ * For a test that is done in minutes: a tick a minute, a failed message again after eight seconds. With so little time an
+ * invocation does one batch, and the first load is two.
  */
 const QUICK = [
   "--param",
-  "batchRows=100",
+  "batchRows=600",
   "--param",
   "rate=rate(1 minute)",
   "--param",
@@ -137,6 +139,22 @@ describe("the deployed service", () => {
   });
 
   it("fills the warehouse by itself: nobody calls a function", () => eventuallyTrue(100));
+
+  it("goes on at once with a run that is not done, and does not wait for the next tick", async () => {
+    const manifests = await Promise.all(
+      [1, 2].map(async (batch) => {
+        const { Body } = await cloud.s3.send(
+          new GetObjectCommand({ Bucket: "totes-ingestion-local", Key: manifestKey(batch) }),
+        );
+        return JSON.parse(await Body!.transformToString()) as IngestionManifest;
+      }),
+    );
+    const [first, second] = manifests;
+    expect(first!.cursor).to.not.equal(null);
+    expect(second!.run).to.not.equal(first!.run);
+    const waited = Date.parse(second!.committed_at) - Date.parse(first!.committed_at);
+    expect(waited).to.be.lessThan(20_000);
+  });
 
   it("brings what changed in silence, and what commits late", async () => {
     await silentUpdates(shop, { seed: 4 });
