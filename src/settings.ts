@@ -5,6 +5,9 @@ export class SettingsError extends Error {
   override readonly name = "SettingsError";
 }
 
+/** What a batch holds at most, unless the environment says otherwise: rows, and bytes of JSON before compression. */
+export const LIMITS = { rows: 100_000, bytes: 32 << 20 } as const;
+
 const required = v.pipe(v.string(), v.nonEmpty());
 const count = v.pipe(
   v.string(),
@@ -21,9 +24,9 @@ const all = {
   /** Name or ARN of the secret that opens the warehouse. */
   WAREHOUSE_SECRET: required,
   /** Rows that a batch holds at most. */
-  BATCH_ROWS: v.optional(count, "100000"),
+  BATCH_ROWS: v.optional(count, String(LIMITS.rows)),
   /** Bytes of JSON that a batch holds at most, before compression; a single row may be larger. */
-  BATCH_BYTES: v.optional(count, String(32 << 20)),
+  BATCH_BYTES: v.optional(count, String(LIMITS.bytes)),
   /** Whether a run that is not done asks for its next invocation at once: a queue must tell ingestion of that. Else the next tick goes on. */
   CONTINUE_AT_ONCE: v.optional(v.picklist(["true", "false"]), "false"),
   PARQUET_CODEC: v.optional(v.picklist(["hyparquet", "parquets"]), "hyparquet"),

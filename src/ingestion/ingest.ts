@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { getBuild } from "../build.ts";
+import { awaitedLater } from "../errors.ts";
 import { fingerprintsOf } from "../fingerprint.ts";
 import { getObjectPath, HINTS } from "../lake/keys.ts";
 import { writeFile } from "../lake/lines-file.ts";
@@ -13,6 +14,7 @@ import {
   type Read,
 } from "../lake/manifest.ts";
 import type { Connection } from "../postgres/connection.ts";
+import { LIMITS } from "../settings.ts";
 import type { Table } from "../table.ts";
 import type { Limits } from "./driving.ts";
 import { servedBy } from "./plan.ts";
@@ -58,9 +60,6 @@ export interface IngestOptions {
   readonly isLate?: () => boolean;
 }
 
-/** What a batch holds at most, unless the environment says otherwise. */
-export const LIMITS: Limits = { rows: 100_000, bytes: 32 << 20 };
-
 /**
  * One invocation: reads what changed since the newest batch, in one snapshot, and commits it, a bounded batch at a time; or
  * goes on with a run that is not done.
@@ -88,8 +87,7 @@ export async function ingest(
         for await (const batch of reading.batches(limits, { goOn, isLate })) {
           // One batch is written while the next is read.
           if (!(await committing)) break;
-          committing = run.commit(batch);
-          committing.catch(() => undefined);
+          committing = awaitedLater(run.commit(batch));
         }
         await committing;
       } finally {

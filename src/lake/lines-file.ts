@@ -1,6 +1,7 @@
 // Apart from objects.ts: ingestion alone makes these files.
 import { once } from "node:events";
 import { createGzip } from "node:zlib";
+import { awaitedLater } from "../errors.ts";
 import { writeFileToS3 } from "./objects.ts";
 
 /** Bytes that go to the compressor at a time: a call for each chunk that the source sends would cost more than the work. */
@@ -18,9 +19,7 @@ export class LinesFile {
 
   constructor() {
     this.#gzip.on("data", (chunk: Buffer) => this.#made.push(chunk));
-    this.#isMade = once(this.#gzip, "end");
-    // Whoever ends the file is told.
-    this.#isMade.catch(() => undefined);
+    this.#isMade = awaitedLater(once(this.#gzip, "end"));
   }
 
   /** Adds lines; their bytes are free again afterwards. Resolves when there is room for more. */

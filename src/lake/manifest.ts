@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { awaitedLater } from "../errors.ts";
 import { getObject, listKeys, overwrite, putOnce } from "../aws/s3.ts";
 import { BATCHES, HINTS, batchOf, manifestKey } from "./keys.ts";
 
@@ -143,9 +144,8 @@ export const readProcessedManifest = (
  * @throws ManifestError where the manifest, or the one before it, is missing or not what was committed
  */
 export async function readChained(bucket: string, batch: number): Promise<Read<IngestionManifest>> {
-  const before = readBefore(bucket, batch);
   // What is wrong with this batch itself is said first.
-  before.catch(() => undefined);
+  const before = awaitedLater(readBefore(bucket, batch));
   const found = await readIngestionManifest(bucket, batch);
   if (!found)
     throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is not there; ${RESTORE}`);

@@ -1,4 +1,5 @@
 /** What the lake has of one batch: its manifest, and its objects as vectors. */
+import { awaitedLater } from "../errors.ts";
 import {
   readProcessedManifest,
   type LakeObject,
@@ -178,10 +179,4 @@ export class BatchFiles {
     this.#kept.set(object.key, fetched);
     return fetched;
   }
-}
-
-/** Nobody may be waiting yet when it fails. */
-export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
 }

@@ -13,7 +13,8 @@ import {
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { recordIdOf, type Table } from "../table.ts";
-import { awaitedLater, BatchFiles } from "./batch.ts";
+import { BatchFiles } from "./batch.ts";
+import { awaitedLater } from "../errors.ts";
 import { mergeBatch } from "./merge.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
 import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
@@ -106,7 +107,13 @@ export async function load(
   await putReceipts(db, bucket);
   const due = listed.filter((one) => one > newest.batch);
   let receipt: Promise<number> | undefined;
-  const loader = { connection, tables, codec, typeOf, maySilence: await maySilence(db) };
+  const loader = {
+    connection,
+    tables,
+    codec,
+    typeOf,
+    maySilence: due.length > 0 && (await maySilence(db)),
+  };
   let ahead: BatchFiles | undefined;
   try {
     for (const [i, batch] of due.entries()) {

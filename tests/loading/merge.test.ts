@@ -232,6 +232,25 @@ describe("batches", () => {
       );
     });
 
+  /** What work gives, and the statements that the connection sent for it. */
+  async function watched<T>(
+    work: () => Promise<T>,
+  ): Promise<{ result: T; statements: readonly string[] }> {
+    const statements: string[] = [];
+    const query = connection.db.client.query.bind(connection.db.client) as (
+      ...of: unknown[]
+    ) => unknown;
+    connection.db.client.query = ((...of: unknown[]) => {
+      statements.push(String((of[0] as { text?: string }).text ?? of[0]));
+      return query(...of);
+    }) as never;
+    try {
+      return { result: await work(), statements };
+    } finally {
+      connection.db.client.query = query as never;
+    }
+  }
+
   it("write all dimensions before the first read of a fact, and read each column once", async () => {
     const [dim, fact, use] = ["dim_integer", "fact_integer", "fact_use"].map((name) =>
       byName.get(name)!,
@@ -242,16 +261,8 @@ describe("batches", () => {
       [fact, rows],
       [use, [{ id: 1, of: 5, on: null, word: "a" }]],
     ]);
-    const statements: string[] = [];
-    const query = connection.db.client.query.bind(connection.db.client) as (
-      ...of: unknown[]
-    ) => unknown;
-    connection.db.client.query = ((...of: unknown[]) => {
-      statements.push(String((of[0] as { text?: string }).text ?? of[0]));
-      return query(...of);
-    }) as never;
-    const { reads } = await merge(batch, batch);
-    connection.db.client.query = query as never;
+    const { result, statements } = await watched(() => merge(batch, batch));
+    const { reads } = result;
     const once = [
       "dim_integer id,word,amount",
       "fact_use of,on",
@@ -277,18 +288,12 @@ describe("batches", () => {
 
   it("of keys that lie close together are held against all in their range, others against their own", async () => {
     const table = byName.get("fact_integer")!;
-    const statements: string[] = [];
-    const query = connection.db.client.query.bind(connection.db.client) as (
-      ...of: unknown[]
-    ) => unknown;
-    connection.db.client.query = ((...of: unknown[]) => {
-      statements.push(String((of[0] as { text?: string }).text ?? of[0]));
-      return query(...of);
-    }) as never;
     const batchOf = (...ids: number[]) =>
       new Map([[table, ids.map((id) => ({ id, word: null, amount: null }))]]);
-    const { changed } = await merge(batchOf(1, 2, 4, 9), batchOf(1, 3, 4), batchOf(1, 9));
-    connection.db.client.query = query as never;
+    const { result, statements } = await watched(() =>
+      merge(batchOf(1, 2, 4, 9), batchOf(1, 3, 4), batchOf(1, 9)),
+    );
+    const { changed } = result;
     expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0]);
     const merges = statements.filter((one) => one.includes("distinct on"));
     expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);

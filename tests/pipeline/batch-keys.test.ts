@@ -14,7 +14,7 @@ import {
   type Columns,
 } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
-import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
 
 /** A table module that shows a source with this key, and a word, as it is. */
@@ -44,11 +44,7 @@ describe("runs are cut", () => {
       `drop view if exists things; drop table if exists thing, other, place; drop type if exists mood;
        drop collation if exists ignore_case; create extension if not exists citext`,
     );
-    await p.star.none(
-      "drop schema if exists etl cascade; drop schema public cascade; create schema public",
-    );
-    for (const bucket of ["ingestion", "processed"] as const)
-      for (const found of await p.keys(bucket)) await p.remove(bucket, found);
+    await startAnew(p);
   });
 
   /** Reads with these tables, a batch of `rows` an invocation, and loads what was read. */
@@ -180,11 +176,7 @@ describe("runs are cut", () => {
       }),
     );
     for (const rows of [1, 2, 4]) {
-      await p.star.none(
-        "drop schema if exists etl cascade; drop schema public cascade; create schema public",
-      );
-      for (const bucket of ["ingestion", "processed"] as const)
-        for (const found of await p.keys(bucket)) await p.remove(bucket, found);
+      await startAnew(p);
       await runBounded(tables, rows);
       const { count } = await p.star.one<{ count: string }>("select count(*) from dim_thing");
       expect(count).to.equal("18");

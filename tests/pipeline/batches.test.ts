@@ -7,7 +7,7 @@ import { getTables } from "../../src/registry.ts";
 import type { Table } from "../../src/table.ts";
 import { callWith, failureOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
-import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
 import { ingestWith, loadWith, transformWith } from "../support/stages.ts";
 
@@ -40,15 +40,6 @@ async function ingestAll(
     await between(invocation);
   }
   return expect.fail("the run does not end");
-}
-
-/** Empties both buckets and the warehouse. */
-async function startAnew(p: TestPipeline): Promise<void> {
-  await p.star.none(
-    "drop schema if exists etl cascade; drop schema public cascade; create schema public",
-  );
-  for (const bucket of ["ingestion", "processed"] as const)
-    for (const found of await p.keys(bucket)) await p.remove(bucket, found);
 }
 
 const batchesOf = async (p: TestPipeline): Promise<number[]> =>

@@ -16,7 +16,7 @@ import {
   type ChangeDetection,
 } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
-import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, runWith, tablesOf } from "../support/stages.ts";
 
 /** A table module that shows a source of two columns as it is. */
@@ -51,11 +51,7 @@ describe("change detection", () => {
   after(closeAll);
   beforeEach(async () => {
     await p.shop.none("truncate visit, parts");
-    await p.star.none(
-      "drop schema if exists etl cascade; drop schema public cascade; create schema public",
-    );
-    for (const bucket of ["ingestion", "processed"] as const)
-      for (const found of await p.keys(bucket)) await p.remove(bucket, found);
+    await startAnew(p);
   });
   const words = async (table: string): Promise<string[]> =>
     (await p.star.any<{ word: string }>(`select word from ${table} order by id`)).map(

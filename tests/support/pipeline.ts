@@ -187,6 +187,15 @@ export async function openPipeline({ orders = 40 }: PipelineOptions = {}): Promi
   return pipeline;
 }
 
+/** Empties both buckets and the warehouse. */
+export async function startAnew(p: TestPipeline): Promise<void> {
+  await p.star.none(
+    "drop schema if exists etl cascade; drop schema public cascade; create schema public",
+  );
+  for (const bucket of ["ingestion", "processed"] as const)
+    for (const found of await p.keys(bucket)) await p.remove(bucket, found);
+}
+
 /** The S3 event of a manifest, as a queue hands it over. */
 export function queued(bucket: string, batch: number, messageId = `m${batch}`): object {
   const event = {
