@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { UsageError } from "../localstack/demo/options.ts";
+import { UsageError } from "../src/cli/options.ts";
 import { FUNCTIONS } from "../scripts/bundle.ts";
 import { medianOf, type Measured, type ScenarioFigures } from "./figures.ts";
 

@@ -1,10 +1,10 @@
 // `npm run smoke`: asks a deployed stage whether it works, by calling its three functions as the schedule does.
-import { existsSync } from "node:fs";
-import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import * as v from "valibot";
+import { command } from "../src/cli/command.ts";
+import { parseOptions, UsageError } from "../src/cli/options.ts";
+import { functionName, readStageFile, REGION, SERVICE } from "../src/cli/stage.ts";
 
 export interface SmokeOptions {
   readonly stage: string;
@@ -30,14 +30,6 @@ export class SmokeError extends Error {
   override readonly name = "SmokeError";
 }
 
-/** The command line asks for what there is not. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-}
-
-const SERVICE = "totes-warehouse";
-/** serverless.yml's. */
-const REGION = "eu-west-2";
 const TIMEOUT = 120;
 /** Between two tries, in milliseconds. */
 const PAUSE = 2_000;
@@ -97,7 +89,7 @@ export async function smoke(
 ): Promise<void> {
   const start = performance.now();
   const left = (): number => timeout * 1000 - (performance.now() - start);
-  const nameOf = (name: Name): string => `${SERVICE}-${stage}-${name}`;
+  const nameOf = (name: Name): string => functionName(stage, name);
   const lookAt = (name: Name): string =>
     `look at \`npx sls logs -f ${name} --stage ${stage} --region ${region}\``;
   const row = (name: string, seconds: string, answer: string): void =>
@@ -209,7 +201,17 @@ const sum = (counts: Readonly<Record<string, number>>): number =>
  * @throws UsageError
  */
 export function readOptions(args: readonly string[]): SmokeOptions | undefined {
-  const { help, stage, region = REGION, timeout = String(TIMEOUT) } = parse(args);
+  const {
+    help,
+    stage,
+    region = REGION,
+    timeout = String(TIMEOUT),
+  } = parseOptions(args, {
+    stage: { type: "string" },
+    region: { type: "string" },
+    timeout: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  });
   if (help) return undefined;
   if (!stage) throw new UsageError("say which stage: --stage dev");
   if (!/^[1-9]\d*$/.test(timeout))
@@ -217,44 +219,16 @@ export function readOptions(args: readonly string[]): SmokeOptions | undefined {
   return { stage, region, timeout: Number(timeout) };
 }
 
-function parse(args: readonly string[]) {
+async function main(options: SmokeOptions): Promise<number> {
   try {
-    return parseArgs({
-      args: [...args],
-      options: {
-        stage: { type: "string" },
-        region: { type: "string" },
-        timeout: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    }).values;
-  } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
-  }
-}
-
-async function main(): Promise<number> {
-  try {
-    const options = readOptions(process.argv.slice(2));
-    if (!options) {
-      console.log(HELP);
-      return 0;
-    }
-    const env = path.join(import.meta.dirname, "..", `.env.${options.stage}`);
-    if (existsSync(env)) process.loadEnvFile(env);
+    readStageFile(options.stage);
     await smoke(new LambdaClient({ region: options.region }), options, console.log);
     return 0;
   } catch (error) {
-    if (error instanceof UsageError) {
-      console.error(`${error.message}; --help says what there is`);
-      return 2;
-    }
     console.error(error instanceof SmokeError ? error.message : error);
     return 1;
   }
 }
 
-if (process.argv[1] === import.meta.filename) {
-  process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
-  process.exitCode = await main();
-}
+if (process.argv[1] === import.meta.filename)
+  process.exitCode = await command(readOptions, HELP, main);

@@ -1,4 +1,4 @@
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import { parseOptions, UsageError, wholeNumber } from "../../src/cli/options.ts";
 
 /** Which shop to fill. */
 export interface ShopChoice {
@@ -16,11 +16,6 @@ export interface RunOptions extends ShopChoice {
   readonly keep: boolean;
   /** The shop goes on trading meanwhile. */
   readonly trade: boolean;
-}
-
-/** The command line asks for what there is not. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
 }
 
 /** More would not fit this process' memory, where shop and warehouse are compared row by row. */
@@ -91,30 +86,4 @@ export function readShop(
     orders: wholeNumber("orders", values.orders ?? String(orders), 1, MOST_ORDERS),
     seed: wholeNumber("seed", values.seed ?? "1", 0, 2 ** 32 - 1),
   };
-}
-
-/**
- * Takes a command line apart.
- * @param options as node:util's parseArgs has them
- * @throws UsageError
- */
-export function parseOptions<const O extends NonNullable<ParseArgsConfig["options"]>>(
-  args: readonly string[],
-  options: O,
-) {
-  try {
-    return parseArgs({ args: [...args], options }).values;
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    // Node goes on about positional arguments, of which there are none here.
-    const [first = ""] = error.message.split(/[.\n]/);
-    throw new UsageError(first, { cause: error });
-  }
-}
-
-/** @throws UsageError where an argument is no whole number, or one out of bounds */
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const number = Number(text);
-  if (/^\d+$/.test(text) && number >= least && number <= most) return number;
-  throw new UsageError(`--${option} takes a whole number from ${least} to ${most}, not "${text}"`);
 }

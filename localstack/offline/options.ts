@@ -1,11 +1,5 @@
-import {
-  MOST_ORDERS,
-  parseOptions,
-  readShop,
-  SHOP_ARGUMENTS,
-  wholeNumber,
-  type ShopChoice,
-} from "../demo/options.ts";
+import { parseOptions, wholeNumber } from "../../src/cli/options.ts";
+import { MOST_ORDERS, readShop, SHOP_ARGUMENTS, type ShopChoice } from "../demo/options.ts";
 
 /** How the stack and the functions are to run while somebody develops. */
 export interface OfflineOptions extends ShopChoice {
