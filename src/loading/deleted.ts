@@ -12,6 +12,7 @@ import {
   type Table,
 } from "../table.ts";
 import { about, RIGHTS, stage, stageRows, type Rows, type Warehouse } from "./merge.ts";
+import { mayDeleteSilently, withoutTriggers } from "./triggers.ts";
 import { inferMembers, placeholderSql } from "./warehouse.ts";
 
 /** What was done about the keys that are gone. */
@@ -109,17 +110,24 @@ async function removeVersions(db: Db, schema: string, table: Table, from: string
   return records;
 }
 
-/** True of the table's rows `d` that rows of others refer to. */
-function isReferred({ schema, byName }: Warehouse, table: Table): string {
-  const [key] = keyOf(table);
-  const referring = [...byName.values()].flatMap((other) =>
-    referencesOf(other)
-      .filter((reference) => reference.table === table.name)
-      .map(
-        ({ column }) =>
-          `exists (select from ${qualified(schema, other.name)} o where o.${name(column)} = d.${name(key!)})`,
-      ),
+/** The columns of other tables that refer to this one. */
+const referringTo = (
+  { byName }: Warehouse,
+  { name: target }: Table,
+): { readonly table: Table; readonly column: string }[] =>
+  [...byName.values()].flatMap((table) =>
+    referencesOf(table)
+      .filter((reference) => reference.table === target)
+      .map(({ column }) => ({ table, column })),
   );
+
+/** True of the table's rows `d` that rows of others refer to. */
+function isReferred(warehouse: Warehouse, table: Table): string {
+  const [key] = keyOf(table);
+  const referring = referringTo(warehouse, table).map(({ table: other, column }) => {
+    const place = qualified(warehouse.schema, other.name);
+    return `exists (select from ${place} o where o.${name(column)} = d.${name(key!)})`;
+  });
   return referring.join(" or ") || "false";
 }
 
@@ -147,9 +155,16 @@ async function inferReferred(warehouse: Warehouse, table: Table, from: string): 
 }
 
 /** Removes the rows that no other refers to. */
-const removeRows = (warehouse: Warehouse, table: Table, from: string): Promise<number> =>
-  count(
-    warehouse.db,
-    `delete from ${qualified(warehouse.schema, table.name)} d using ${from} s
-      where ${sameKey(table, "d")} and not (${isReferred(warehouse, table)})`,
-  );
+async function removeRows(warehouse: Warehouse, table: Table, from: string): Promise<number> {
+  const { db, schema } = warehouse;
+  const remove = (): Promise<number> =>
+    count(
+      db,
+      `delete from ${qualified(schema, table.name)} d using ${from} s
+        where ${sameKey(table, "d")} and not (${isReferred(warehouse, table)})`,
+    );
+  const isSilent =
+    warehouse.maySilence &&
+    (await mayDeleteSilently(db, schema, table, referringTo(warehouse, table)));
+  return isSilent ? withoutTriggers(db, remove) : remove();
+}
