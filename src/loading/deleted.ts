@@ -90,7 +90,7 @@ function appendMarked(db: Db, schema: string, table: Table, from: string): Promi
     db,
     `insert into ${qualified(schema, table.name)} (${names(others)}, ${name(DELETED_AT)})
      select ${names(others, "f.")}, s.${name(DELETED_AT)}
-       from (select distinct on (${names(key)}) * from ${from}) s
+       from ${from} s
        join (select distinct on (${names(key, "f.")}) ${names(columns, "f.")}
                from ${qualified(schema, table.name)} f join ${from} s on ${sameKey(table, "f")}
               order by ${names(key, "f.")}, f.${name(recordIdOf(table)!)} desc) f on ${sameKey(table, "f")}
