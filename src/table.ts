@@ -146,6 +146,22 @@ export const getColumnNames = ({ columns }: { readonly columns: Columns }): stri
 export const recordIdOf = ({ columns }: { readonly columns: Columns }): string | undefined =>
   namesOf(columns, (column) => column.generated === true)[0];
 
+/**
+ * The source whose rows and the table's are the same records, by key: the only one, with a primary key of the same types, in the
+ * same order, as the natural key. Undefined of a table that has none such.
+ */
+export function keyedBySource(table: Table): Source | undefined {
+  const [source, ...more] = table.sources;
+  const shape = (of: { readonly columns: Columns }): string =>
+    JSON.stringify(
+      keyOf(of).map((name) => {
+        const { type, precision, scale } = of.columns[name]!;
+        return [type, precision, scale];
+      }),
+    );
+  return source && more.length === 0 && shape(source) === shape(table) ? source : undefined;
+}
+
 /** The columns that refer to other star tables. */
 export const referencesOf = ({
   columns,

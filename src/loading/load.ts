@@ -15,9 +15,12 @@ import type { Connection, Db } from "../postgres/connection.ts";
 import { recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
+import { InferredMembers } from "./inferred.ts";
+import { LEDGER, prepareLedger } from "./ledger.ts";
 import { mergeBatch } from "./merge.ts";
+import { Quarantine, type InQuarantine } from "./quarantine.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
-import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
+import { checkTemporary, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
 export class BusyError extends Error {
@@ -40,8 +43,12 @@ export interface LoadedBatch {
   readonly tables: Readonly<Record<string, TableLoad>>;
   /** Inferred members made, by dimension. */
   readonly inferred: Readonly<Record<string, number>>;
-  /** Rows of this batch in quarantine. */
+  /** Inferred members that there are now, in all dimensions. */
+  readonly inferredMembers: number;
+  /** Rows of this batch that did not fit. */
   readonly rejected: number;
+  /** Rows in quarantine now, of all batches. */
+  readonly quarantined: number;
   /** From ingestion's commit to the warehouse's. */
   readonly lagSeconds: number;
   readonly seconds: number;
@@ -55,6 +62,10 @@ export interface LoadingSummary {
   readonly newest: number;
   /** What was done to the warehouse's tables, in words. */
   readonly prepared: readonly string[];
+  /** What is in quarantine now. */
+  readonly quarantine: InQuarantine;
+  /** Inferred members that there are now. */
+  readonly inferredMembers: number;
   /** A batch that later ones wait for: it is not transformed yet. */
   readonly waitingFor?: number;
   /** After many rows: tables whose foreign keys PostgreSQL looked up row by row, which takes several times as long, and why. */
@@ -91,9 +102,11 @@ export async function load(
 ): Promise<LoadingSummary> {
   const { db, schema } = connection;
   await lock(db, wait);
-  await prepareLoads(db);
-  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, tables));
+  await prepareLedger(db, LEDGER);
+  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, LEDGER, tables));
   await checkTemporary(db);
+  const inferred = await InferredMembers.open(db, LEDGER);
+  const quarantine = await Quarantine.open(connection, LEDGER, tables);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
@@ -112,6 +125,8 @@ export async function load(
     tables,
     codec,
     typeOf,
+    inferred,
+    quarantine,
     maySilence: due.length > 0 && (await maySilence(db)),
   };
   let ahead: BatchFiles | undefined;
@@ -143,11 +158,14 @@ export async function load(
   }
   if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
   const rowByRow = await slowTables(db, schema, tables, done);
+  const inQuarantine = await quarantine.state();
   await unlock(db);
   return {
     loaded: done,
     newest: newest.batch,
     prepared,
+    quarantine: inQuarantine,
+    inferredMembers: inferred.count,
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(rowByRow === undefined ? {} : { rowByRow }),
   };
@@ -204,12 +222,14 @@ interface Loader {
   readonly tables: readonly Table[];
   readonly codec: ParquetCodec;
   readonly typeOf: FoundType;
+  readonly inferred: InferredMembers;
+  readonly quarantine: Quarantine;
   readonly maySilence: boolean;
 }
 
 /** @param meanwhile called when PostgreSQL is about to be busy for longer than we are */
 async function loadBatch(
-  { connection, tables, codec, typeOf, maySilence }: Loader,
+  { connection, tables, codec, typeOf, inferred: members, quarantine, maySilence }: Loader,
   files: BatchFiles,
   previous: string | null,
   meanwhile: () => void,
@@ -229,7 +249,18 @@ async function loadBatch(
 
   const { loaded, receipt } = await connection.db.tx(async (db) => {
     const { changed, inferred } = await mergeBatch(
-      { connection, db, schema: connection.schema, byName, typeOf, maySilence, meanwhile },
+      {
+        connection,
+        db,
+        schema: connection.schema,
+        batch,
+        inferred: members,
+        quarantine,
+        byName,
+        typeOf,
+        maySilence,
+        meanwhile,
+      },
       present,
       {
         read: (table, columns, stretch) =>
@@ -238,6 +269,7 @@ async function loadBatch(
           files.stretches(objectOf.get(table.name)!, table, texts, codec),
       },
     );
+    await quarantine.settle(db, bucket, manifest);
     const loaded: LoadedBatch = {
       batch,
       run: manifest.run,
@@ -249,7 +281,9 @@ async function loadBatch(
         ]),
       ),
       inferred: Object.fromEntries(inferred),
+      inferredMembers: members.count,
       rejected: manifest.rejected_rows,
+      quarantined: quarantine.rows,
       lagSeconds: (Date.now() - Date.parse(manifest.ingested_at)) / 1000,
       seconds: (performance.now() - started) / 1000,
       left: manifest.objects.map(({ table }) => table).filter((table) => !byName.has(table)),
@@ -320,7 +354,7 @@ export async function skipBatch(
   wait = 60_000,
 ): Promise<void> {
   await lock(db, wait);
-  await prepareLoads(db);
+  await prepareLedger(db, LEDGER);
   const last = await lastLoad(db);
   if (batch !== last.batch + 1)
     throw new Error(

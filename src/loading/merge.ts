@@ -6,6 +6,8 @@ import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
 import { cut, type Stretch, type Vector } from "../vectors.ts";
 import { copyBlocks, fieldOf, HEADER, TRAILER } from "./binary.ts";
+import type { InferredMembers } from "./inferred.ts";
+import type { Quarantine } from "./quarantine.ts";
 import { rangeOf, type Range } from "./range.ts";
 import { makeReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
@@ -16,6 +18,10 @@ export interface Warehouse {
   readonly connection: Connection;
   readonly db: Db;
   readonly schema: string;
+  /** The batch's number. */
+  readonly batch: number;
+  readonly inferred: InferredMembers;
+  readonly quarantine: Quarantine;
   readonly byName: ReadonlyMap<string, Table>;
   readonly typeOf: FoundType;
   /** Whether this user may let triggers sleep. */
@@ -75,15 +81,17 @@ export async function mergeBatch(
   tables: readonly Table[],
   files: Files,
 ): Promise<{ changed: Map<string, number>; inferred: Map<string, number> }> {
-  const { db, schema, byName } = warehouse;
+  const { db, schema, byName, batch } = warehouse;
   const changed = new Map<string, number>();
   const inferred = new Map<string, number>();
+  const made = (dimension: Table, count: number): void => {
+    inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + count);
+    warehouse.inferred.made(dimension, count);
+  };
+  const into = { db, schema, ledger: warehouse.inferred.ledger, byName, batch, made };
   const infer = async (table: Table, rows: Rows, hold: boolean): Promise<void> => {
-    for (const references of referencedKeys(table, rows, byName)) {
-      const { dimension } = references;
-      const made = await about(dimension, RIGHTS, makeReferenced(db, schema, references, hold));
-      if (made > 0) inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + made);
-    }
+    for (const references of referencedKeys(table, rows, byName))
+      await about(references.dimension, RIGHTS, makeReferenced(into, references, hold));
   };
   const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
   const last = versioned.at(-1) ?? tables.at(-1);
@@ -105,6 +113,7 @@ export async function mergeBatch(
       await infer(table, rows, false);
       if (table === last) warehouse.meanwhile();
       changed.set(table.name, await put(warehouse, table, rows, large, upsert));
+      await warehouse.quarantine.arrived(table, rows);
     }
   for (const table of versioned) {
     const before: Rows = known.get(table) ?? new Map();
@@ -112,6 +121,7 @@ export async function mergeBatch(
     const { rows, large } = await readTable(files, table, before);
     if (table === last) warehouse.meanwhile();
     changed.set(table.name, await put(warehouse, table, rows, large, append, silent.has(table)));
+    await warehouse.quarantine.arrived(table, rows);
   }
   return { changed, inferred };
 }
@@ -158,7 +168,9 @@ async function put(
   if (range && (await about(table, RIGHTS, isFree(db, schema, table, range))))
     return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows, large));
   await stageRows(warehouse, table, rows, large);
-  return write(() => merge(db, schema, table, range));
+  const changed = await write(() => merge(db, schema, table, range));
+  await warehouse.inferred.replaced(db, table, stage(table));
+  return changed;
 }
 
 async function copyRows(

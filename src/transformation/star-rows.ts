@@ -6,6 +6,7 @@ import { StarColumn } from "./star-columns.ts";
 /** A row that did not fit, as `_rejected/` holds it. `row` is as the source gave it. */
 export interface Rejected {
   readonly table: string;
+  readonly source: string;
   /** The source row's primary key: its value, or an object where it has several columns. */
   readonly key: unknown;
   readonly reason: string;
@@ -87,8 +88,13 @@ export class StarRows {
       const made = this.#table.format(row, look(source, row, lookups));
       stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#reject({ table: this.#table.name, key: sourceKey(source, row), reason, row });
+      this.#reject({
+        table: this.#table.name,
+        source: source.name,
+        key: sourceKey(source, row),
+        reason: reasonOf(error),
+        row,
+      });
       return;
     }
     this.#append(stars);
@@ -202,6 +208,15 @@ export class StarRows {
       nullable: source.columns[by]!.nullable,
       rows: found.get(target.name),
     }));
+  }
+}
+
+/** What a formatter threw, in words: it may be no Error, and an Error's message no text. */
+function reasonOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "the formatter threw what has no text";
   }
 }
 

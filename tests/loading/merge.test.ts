@@ -1,6 +1,9 @@
 // What batches leave in the warehouse, held against the slow and obvious way: a map of dimension rows, a list of versions.
 import fc from "fast-check";
+import { InferredMembers } from "../../src/loading/inferred.ts";
+import { LEDGER, prepareLedger } from "../../src/loading/ledger.ts";
 import { mergeBatch, type Rows } from "../../src/loading/merge.ts";
+import { Quarantine } from "../../src/loading/quarantine.ts";
 import { prepareTables } from "../../src/loading/warehouse.ts";
 import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import {
@@ -93,6 +96,7 @@ describe("batches", () => {
   before(async () => {
     const p = await openPipeline({ orders: 0 });
     connection = await getConnection({ ...p.warehouse, schema: "public" });
+    await prepareLedger(connection.db, LEDGER);
   });
   beforeEach(async () => {
     await connection.db.none("drop schema public cascade; create schema public");
@@ -120,7 +124,7 @@ describe("batches", () => {
   async function merge(...batches: ReadonlyMap<Table, readonly Row[]>[]) {
     const reads: string[] = [];
     const changed: Record<string, number>[] = [];
-    const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", tables));
+    const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", LEDGER, tables));
     for (const batch of batches)
       await connection.db.tx(async (db) => {
         const done = await mergeBatch(
@@ -128,6 +132,9 @@ describe("batches", () => {
             connection,
             db,
             schema: "public",
+            batch: 1,
+            inferred: await InferredMembers.open(db, LEDGER),
+            quarantine: await Quarantine.open(connection, LEDGER, tables),
             byName,
             typeOf,
             maySilence: true,
@@ -302,7 +309,7 @@ describe("batches", () => {
   it("of new rows make no staging table, and the next ones do", async () => {
     const table = byName.get("fact_integer")!;
     const staged = async (...ids: number[]): Promise<boolean> => {
-      const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", tables));
+      const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", LEDGER, tables));
       return connection.db.tx(async (db) => {
         const rows = ids.map((id) => ({ id, word: null, amount: null }));
         await mergeBatch(
@@ -310,6 +317,9 @@ describe("batches", () => {
             connection,
             db,
             schema: "public",
+            batch: 1,
+            inferred: await InferredMembers.open(db, LEDGER),
+            quarantine: await Quarantine.open(connection, LEDGER, tables),
             byName,
             typeOf,
             maySilence: true,
