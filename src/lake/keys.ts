@@ -40,6 +40,10 @@ export function getObjectPath(
 export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_rejected/${getObjectPath(...at)}`;
 
+/** Where the keys of rows of a source go that no star row tells of. */
+export const drivenPath = (...at: Parameters<typeof getObjectPath>): string =>
+  `_driven/${getObjectPath(...at)}`;
+
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
-  decodeURIComponent(key.replace(/^_rejected\//, "").split("/")[0]!);
+  decodeURIComponent(key.replace(/^_(rejected|driven)\//, "").split("/")[0]!);

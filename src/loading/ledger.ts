@@ -5,9 +5,6 @@ import type { Db } from "../postgres/connection.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
 import { WarehouseError } from "./error.ts";
 
-/** The schema that they are in. */
-export const LEDGER = "etl";
-
 interface LedgerTable {
   readonly name: string;
   /** What is in it, for the message of whoever may not make it. */

@@ -16,7 +16,7 @@ import { recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
 import { InferredMembers } from "./inferred.ts";
-import { LEDGER, prepareLedger } from "./ledger.ts";
+import { prepareLedger } from "./ledger.ts";
 import { mergeBatch } from "./merge.ts";
 import { Quarantine, type InQuarantine } from "./quarantine.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
@@ -100,13 +100,13 @@ export async function load(
   codec: ParquetCodec,
   { wait = 60_000, goOn = () => true, loaded = () => undefined }: LoadOptions = {},
 ): Promise<LoadingSummary> {
-  const { db, schema } = connection;
+  const { db, schema, ledger } = connection;
   await lock(db, wait);
-  await prepareLedger(db, LEDGER);
-  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, LEDGER, tables));
+  await prepareLedger(db, ledger);
+  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, ledger, tables));
   await checkTemporary(db);
-  const inferred = await InferredMembers.open(db, LEDGER);
-  const quarantine = await Quarantine.open(connection, LEDGER, tables);
+  const inferred = await InferredMembers.open(db, ledger);
+  const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
@@ -348,13 +348,13 @@ async function markPut(db: Db, receipt: Promise<number> | undefined): Promise<vo
  * @throws Error unless `batch` is the next one
  */
 export async function skipBatch(
-  { db }: Connection,
+  { db, ledger }: Connection,
   bucket: string,
   { batch, why }: { readonly batch: number; readonly why: string },
   wait = 60_000,
 ): Promise<void> {
   await lock(db, wait);
-  await prepareLedger(db, LEDGER);
+  await prepareLedger(db, ledger);
   const last = await lastLoad(db);
   if (batch !== last.batch + 1)
     throw new Error(

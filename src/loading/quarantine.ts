@@ -39,8 +39,8 @@ const REJECTED = "pg_temp.quarantine_rejected";
 
 /**
  * The quarantine, while a loader is at work. A row leaves it
- * - when a batch has its record for the table, or for another one that is keyed by the same source, and does not reject it
- *   for the table again: it fits now, or makes no star row any more;
+ * - when a batch was made from it again, as star rows of a table that is keyed by its source say, or else a list in the
+ *   manifest, and does not reject it again: it fits now, or makes no star row any more;
  * - when no module declares its table any more, or that has another source.
  *
  * As long as nothing is in quarantine and nothing comes in, a batch costs no statement.
@@ -68,12 +68,8 @@ export class Quarantine {
   }
 
   /** Counts what is in quarantine; rows of tables and sources that no module declares any more go. */
-  static async open(
-    connection: Connection,
-    ledger: string,
-    tables: readonly Table[],
-  ): Promise<Quarantine> {
-    const place = qualified(ledger, "quarantine");
+  static async open(connection: Connection, tables: readonly Table[]): Promise<Quarantine> {
+    const place = qualified(connection.ledger, "quarantine");
     const shares = await connection.db.any<Share>(
       `select table_name as table, source_name as source, count(*)::int as rows from ${place} group by 1, 2`,
     );
@@ -106,13 +102,7 @@ export class Quarantine {
    */
   async arrived(table: Table, rows: Rows): Promise<void> {
     const source = keyedBySource(table);
-    if (!source || !this.#shares.some((share) => share.source === source.name)) return;
-    await this.#open();
-    await copyIn(
-      this.#connection,
-      `copy ${DRIVEN} from stdin`,
-      blocks(recordsOf(source, table, rows)),
-    );
+    if (source && this.#holds(source.name)) await this.#tell(recordsOf(source, table, rows));
   }
 
   /**
@@ -121,7 +111,9 @@ export class Quarantine {
    */
   async settle(db: Db, bucket: string, manifest: ProcessedManifest): Promise<void> {
     const rejected = manifest.rejected.filter(({ table }) => this.#tables.has(table));
+    const driven = manifest.driven.filter(({ table }) => this.#holds(table));
     try {
+      if (driven.length > 0) await this.#tell(drivenRows(bucket, driven, this.#tables));
       if (rejected.length > 0) await this.#stage(db, bucket, rejected);
       if (this.#isOpen && this.rows > 0) await this.#release(db, manifest);
       if (rejected.length > 0) await this.#admit(db, manifest);
@@ -131,6 +123,16 @@ export class Quarantine {
       throw new WarehouseError(`${this.#place}: ${(cause as Error).message}`, { cause });
     }
     this.#isOpen = false;
+  }
+
+  /** Whether there are rows of a source. */
+  #holds(source: string): boolean {
+    return this.#shares.some((share) => share.source === source);
+  }
+
+  async #tell(records: Iterable<string[]> | AsyncIterable<string[]>): Promise<void> {
+    await this.#open();
+    await copyIn(this.#connection, `copy ${DRIVEN} from stdin`, blocks(records));
   }
 
   #declares({ table, source }: Share): boolean {
@@ -218,8 +220,7 @@ export class Quarantine {
  * kept whole are left out.
  */
 export async function quarantinedKeys(
-  db: Db,
-  ledger: string,
+  { db, ledger }: Connection,
   tables: readonly Table[],
   { limit }: { readonly limit: number },
 ): Promise<SourceKeys> {
@@ -260,6 +261,20 @@ function* recordsOf(source: Source, table: Table, rows: Rows): Generator<string[
     ];
 }
 
+/** The source's name and the key, of each row that no star row tells of. */
+async function* drivenRows(
+  bucket: string,
+  objects: readonly LakeObject[],
+  tables: ReadonlyMap<string, Table>,
+): AsyncGenerator<string[]> {
+  const sources = [...tables.values()].flatMap((table) => table.sources);
+  for (const object of objects) {
+    const source = sources.find(({ name }) => name === object.table)!;
+    for await (const keys of readS3Json(bucket, object))
+      for (const key of keys) yield [source.name, keyIn(source, key)];
+  }
+}
+
 /** The columns of the temporary table, of each row that did not fit. */
 async function* rejectedRows(
   bucket: string,
@@ -273,14 +288,11 @@ async function* rejectedRows(
       for (const { source: name, reason, row } of lines) {
         const source = sourceOf(table, name, row as SourceRow);
         if (!source) continue;
-        const texts = keyOf(source).map((column) =>
-          textOf(source.columns[column]!, (row as SourceRow)[column]),
-        );
         yield [
           String(++line),
           table.name,
           source.name,
-          joined(texts),
+          keyIn(source, row as SourceRow),
           String(reason).slice(0, REASON),
           JSON.stringify(row),
         ];
@@ -295,6 +307,9 @@ function sourceOf({ sources }: Table, name: unknown, row: SourceRow): Source | u
     Object.keys(columns).every((column) => Object.hasOwn(row, column)),
   );
 }
+
+const keyIn = (source: Source, row: SourceRow): string =>
+  joined(keyOf(source).map((column) => textOf(source.columns[column]!, row[column])));
 
 /** As the text of a star key that is the same value. */
 function textOf(column: Column, value: unknown): string {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { checkBuild, getBuild } from "../build.ts";
 import { closureOf, fingerprintsOf } from "../fingerprint.ts";
-import { getObjectPath, rejectedPath } from "../lake/keys.ts";
+import { drivenPath, getObjectPath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
   ManifestError,
@@ -70,6 +70,7 @@ export async function transform(
   const run = randomBytes(6).toString("hex");
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
+  const driven: LakeObject[] = [];
   for await (const made of formatBatch(buckets.ingestion, manifest, ready)) {
     const { table } = made;
     const put = async (
@@ -78,9 +79,10 @@ export async function transform(
       rows: number,
       body: Buffer,
       type: string,
+      of = table.name,
     ): Promise<void> => {
       await writeFileToS3(buckets.processed, key, body, type);
-      to.push({ table: table.name, key, rows, bytes: body.length, sha256: sha256(body) });
+      to.push({ table: of, key, rows, bytes: body.length, sha256: sha256(body) });
     };
     if (made.stars.rows > 0)
       await put(
@@ -98,6 +100,16 @@ export async function transform(
         made.rejected.body(),
         "application/gzip",
       );
+    for (const [source, keys] of made.driven)
+      if (keys.rows > 0)
+        await put(
+          driven,
+          drivenPath(source, { at, batch, run }, "json.gz"),
+          keys.rows,
+          keys.body(),
+          "application/gzip",
+          source,
+        );
   }
   const processed: ProcessedManifest = {
     batch,
@@ -112,6 +124,7 @@ export async function transform(
     objects,
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
+    driven,
   };
   if (!(await commitManifest(buckets.processed, processed)))
     return { outcome: "done already", ...nothing };

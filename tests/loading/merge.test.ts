@@ -1,11 +1,11 @@
 // What batches leave in the warehouse, held against the slow and obvious way: a map of dimension rows, a list of versions.
 import fc from "fast-check";
 import { InferredMembers } from "../../src/loading/inferred.ts";
-import { LEDGER, prepareLedger } from "../../src/loading/ledger.ts";
+import { prepareLedger } from "../../src/loading/ledger.ts";
 import { mergeBatch, type Rows } from "../../src/loading/merge.ts";
 import { Quarantine } from "../../src/loading/quarantine.ts";
 import { prepareTables } from "../../src/loading/warehouse.ts";
-import { getConnection, type Connection } from "../../src/postgres/connection.ts";
+import { getConnection, LEDGER, type Connection } from "../../src/postgres/connection.ts";
 import {
   bigint,
   date,
@@ -134,7 +134,7 @@ describe("batches", () => {
             schema: "public",
             batch: 1,
             inferred: await InferredMembers.open(db, LEDGER),
-            quarantine: await Quarantine.open(connection, LEDGER, tables),
+            quarantine: await Quarantine.open(connection, tables),
             byName,
             typeOf,
             maySilence: true,
@@ -319,7 +319,7 @@ describe("batches", () => {
             schema: "public",
             batch: 1,
             inferred: await InferredMembers.open(db, LEDGER),
-            quarantine: await Quarantine.open(connection, LEDGER, tables),
+            quarantine: await Quarantine.open(connection, tables),
             byName,
             typeOf,
             maySilence: true,
