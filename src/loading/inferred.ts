@@ -1,6 +1,6 @@
 /** Inferred members: dimension rows that are made up because something refers to them, until the real ones come. */
 import type { Db } from "../postgres/connection.ts";
-import { name, qualified } from "../postgres/sql.ts";
+import { name, parameterised, qualified } from "../postgres/sql.ts";
 import { keyOf, type Table } from "../table.ts";
 import { keyText } from "./ledger.ts";
 
@@ -42,9 +42,12 @@ export class InferredMembers {
     if (there === 0) return;
     const [key] = keyOf(dimension);
     const gone = await db.result(
-      `delete from ${qualified(this.ledger, "inferred_member")} m using ${keys} s
-        where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)}`,
-      [dimension.name],
+      parameterised(
+        `delete from ${qualified(this.ledger, "inferred_member")} m using ${keys} s
+          where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)}`,
+        [dimension.name],
+      ),
+      undefined,
       (result) => result.rowCount,
     );
     this.#there.set(dimension.name, there - gone);

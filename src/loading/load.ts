@@ -10,6 +10,7 @@ import {
   writeHint,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
+import { HINTED, writeQuarantined } from "../lake/quarantined.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { recordIdOf, type Table } from "../table.ts";
@@ -18,7 +19,7 @@ import { awaitedLater } from "../errors.ts";
 import { InferredMembers } from "./inferred.ts";
 import { prepareLedger } from "./ledger.ts";
 import { mergeBatch } from "./merge.ts";
-import { Quarantine, type InQuarantine } from "./quarantine.ts";
+import { quarantinedKeys, Quarantine, type InQuarantine } from "./quarantine.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
 import { checkTemporary, prepareTables, type FoundType } from "./warehouse.ts";
 
@@ -157,6 +158,8 @@ export async function load(
     throw error;
   }
   if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
+  if (quarantine.hasChanged)
+    await writeQuarantined(bucket, await quarantinedKeys(connection, tables, { limit: HINTED }));
   const rowByRow = await slowTables(db, schema, tables, done);
   const inQuarantine = await quarantine.state();
   await unlock(db);

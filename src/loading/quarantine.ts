@@ -2,6 +2,7 @@
 import type { Column } from "../columns.ts";
 import type { LakeObject, ProcessedManifest } from "../lake/manifest.ts";
 import { readS3Json } from "../lake/objects.ts";
+import type { SourceKeys } from "../lake/quarantined.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
 import { qualified } from "../postgres/sql.ts";
@@ -18,9 +19,6 @@ export interface InQuarantine {
   /** Seconds since the oldest came in; 0 where there is none. */
   readonly age: number;
 }
-
-/** Primary keys of source rows, each column's value as text, by source. */
-export type SourceKeys = Readonly<Record<string, readonly Readonly<Record<string, string>>[]>>;
 
 /** Rows of one table and source. */
 interface Share {
@@ -232,12 +230,15 @@ export async function quarantinedKeys(
   const sources = new Map(
     tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
   );
-  const keys: Record<string, Record<string, string>[]> = {};
+  const keys = new Map<string, Record<string, string>[]>();
   for (const { source: name, key } of found) {
     const source = sources.get(name);
-    if (source && isWholeKey(key)) (keys[name] ??= []).push(keyFrom(source, key));
+    if (!source || !isWholeKey(key)) continue;
+    const of = keys.get(name) ?? [];
+    keys.set(name, of);
+    of.push(keyFrom(source, key));
   }
-  return keys;
+  return Object.fromEntries(keys);
 }
 
 /** The primary key that a row's key in quarantine stands for. */

@@ -1,6 +1,6 @@
 import { readCatalogue, type CatalogueColumn, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Db } from "../postgres/connection.ts";
-import { literal, name, names, qualified } from "../postgres/sql.ts";
+import { literal, name, names, parameterised, qualified } from "../postgres/sql.ts";
 import {
   keyOf,
   recordIdOf,
@@ -194,11 +194,13 @@ export async function inferMembers(
   }
   const columns = getColumnNames(table);
   const members = await db.any<{ key: string }>(
-    `insert into ${place} (${names(columns)})
-     select ${columns.map(valueOf).join(", ")} from ${missing}
-         on conflict (${name(key)}) do nothing
-     returning ${keyText(table.columns[key]!, name(key))} as key`,
-    parameters,
+    parameterised(
+      `insert into ${place} (${names(columns)})
+       select ${columns.map(valueOf).join(", ")} from ${missing}
+           on conflict (${name(key)}) do nothing
+       returning ${keyText(table.columns[key]!, name(key))} as key`,
+      parameters,
+    ),
   );
   if (members.length === 0) return;
   await db.none(
