@@ -45,6 +45,10 @@ export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
 export const drivenPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_driven/${getObjectPath(...at)}`;
 
+/** Where the keys of rows that are gone from `table` go. */
+export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
+  `_deleted/${getObjectPath(...at)}`;
+
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
-  decodeURIComponent(key.replace(/^_(rejected|driven)\//, "").split("/")[0]!);
+  decodeURIComponent(key.replace(/^_(rejected|driven|deleted)\//, "").split("/")[0]!);
