@@ -220,12 +220,23 @@ export class Quarantine {
 export async function quarantinedKeys(
   { db, ledger }: Connection,
   tables: readonly Table[],
-  { limit }: { readonly limit: number },
+  {
+    limit,
+    table = null,
+    reason = null,
+  }: {
+    readonly limit: number;
+    readonly table?: string | null;
+    /** A part of the reason, in any case. */
+    readonly reason?: string | null;
+  },
 ): Promise<SourceKeys> {
   const found = await db.any<{ source: string; key: string }>(
     `select source_name as source, key from ${qualified(ledger, "quarantine")}
-      where table_name in ($1:csv) group by 1, 2 order by min(since), 1, 2 limit $2`,
-    [tables.map(({ name }) => name), limit],
+      where table_name in ($1:csv) and ($3::text is null or table_name = $3)
+        and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
+      group by 1, 2 order by min(since), 1, 2 limit $2`,
+    [tables.map(({ name }) => name), limit, table, reason],
   );
   const sources = new Map(
     tables.flatMap((table) => table.sources).map((source) => [source.name, source]),

@@ -14,7 +14,7 @@ import {
   type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { writeFileToS3 } from "../lake/objects.ts";
+import { JsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Table } from "../table.ts";
@@ -71,6 +71,7 @@ export async function transform(
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
   const driven: LakeObject[] = [];
+  const untold = new Map<string, JsonLines>();
   for await (const made of formatBatch(buckets.ingestion, manifest, ready)) {
     const { table } = made;
     const put = async (
@@ -79,10 +80,9 @@ export async function transform(
       rows: number,
       body: Buffer,
       type: string,
-      of = table.name,
     ): Promise<void> => {
       await writeFileToS3(buckets.processed, key, body, type);
-      to.push({ table: of, key, rows, bytes: body.length, sha256: sha256(body) });
+      to.push({ table: table.name, key, rows, bytes: body.length, sha256: sha256(body) });
     };
     if (made.stars.rows > 0)
       await put(
@@ -100,16 +100,22 @@ export async function transform(
         made.rejected.body(),
         "application/gzip",
       );
-    for (const [source, keys] of made.driven)
-      if (keys.rows > 0)
-        await put(
-          driven,
-          drivenPath(source, { at, batch, run }, "json.gz"),
-          keys.rows,
-          keys.body(),
-          "application/gzip",
-          source,
-        );
+    for (const [source, keys] of made.driven) untold.set(source, keys);
+  }
+  // A row that is gone is in quarantine no more.
+  for (const object of manifest.deleted) {
+    const keys = untold.get(object.table) ?? new JsonLines();
+    untold.set(object.table, keys);
+    for await (const gone of readS3Json(buckets.ingestion, object))
+      for (const key of gone) keys.add(key);
+  }
+  for (const [source, keys] of untold) {
+    if (keys.rows === 0) continue;
+    const body = keys.body();
+    const key = drivenPath(source, { at, batch, run }, "json.gz");
+    await writeFileToS3(buckets.processed, key, body, "application/gzip");
+    const { length: bytes } = body;
+    driven.push({ table: source, key, rows: keys.rows, bytes, sha256: sha256(body) });
   }
   const processed: ProcessedManifest = {
     batch,
