@@ -63,7 +63,7 @@ export function readOptions(args: readonly string[]): QuarantineOptions | undefi
   const [first = "", second] = args;
   if (["", "--help", "-h"].includes(first)) return undefined;
   const action = ACTIONS.find((one) => one === first);
-  if (!action) throw new UsageError(`say ${listed(ACTIONS)}, not "${first}"`);
+  if (!action) throw new UsageError(`say list, show, counts or retry, not "${first}"`);
   const {
     help,
     limit = String(LIMIT),
