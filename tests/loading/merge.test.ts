@@ -306,6 +306,21 @@ describe("batches", () => {
     expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);
   });
 
+  it("ask nothing of the ledger while nothing is in quarantine or inferred", async () => {
+    const [dim, fact] = [byName.get("dim_integer")!, byName.get("fact_integer")!];
+    const rows = [{ id: 1, word: "a", amount: null }];
+    const batch = new Map([
+      [dim, rows],
+      [fact, rows],
+    ]);
+    const { statements } = await watched(() => merge(batch, batch, batch));
+    const ofLedger = statements.filter((one) => one.includes('"etl"'));
+    // What a loader asks before its first batch.
+    const counts = ofLedger.filter((one) => /^\s*select table_name .* group by/.test(one));
+    expect(counts).to.have.length(2 * 3);
+    expect(ofLedger).to.deep.equal(counts);
+  });
+
   it("of new rows make no staging table, and the next ones do", async () => {
     const table = byName.get("fact_integer")!;
     const staged = async (...ids: number[]): Promise<boolean> => {
