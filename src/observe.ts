@@ -26,6 +26,8 @@ const UNITS = {
   QuarantineAge: MetricUnit.Seconds,
   /** Inferred members that there are now. */
   InferredMembers: MetricUnit.Count,
+  /** Records marked or removed in the warehouse because the source has them no more. */
+  RowsDeleted: MetricUnit.Count,
   /** From ingestion's commit to the warehouse's. */
   Lag: MetricUnit.Seconds,
   /** The newest batch. */

@@ -37,6 +37,7 @@ export function handler(
             observer.count({
               RowsLoaded: sum(batch.tables, ({ rows }) => rows),
               RowsChanged: sum(batch.tables, ({ changed }) => changed),
+              RowsDeleted: sum(batch.deleted),
               Lag: batch.lagSeconds,
               Batch: batch.batch,
             });

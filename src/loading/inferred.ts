@@ -36,15 +36,16 @@ export class InferredMembers {
    * Real rows took the place of those that have one of the keys. Rows that are copied straight into their table meet none:
    * an inferred member is a row of it.
    * @param keys a table that has the dimension's key column
+   * @param only what is true of its rows `s` that are meant
    */
-  async replaced(db: Db, dimension: Table, keys: string): Promise<void> {
+  async replaced(db: Db, dimension: Table, keys: string, only = "true"): Promise<void> {
     const there = this.#there.get(dimension.name) ?? 0;
     if (there === 0) return;
     const [key] = keyOf(dimension);
     const gone = await db.result(
       parameterised(
         `delete from ${qualified(this.ledger, "inferred_member")} m using ${keys} s
-          where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)}`,
+          where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)} and ${only}`,
         [dimension.name],
       ),
       undefined,

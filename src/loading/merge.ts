@@ -11,7 +11,7 @@ import type { Quarantine } from "./quarantine.ts";
 import { rangeOf, type Range } from "./range.ts";
 import { makeReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
-import { sqlType, WarehouseError, type FoundType } from "./warehouse.ts";
+import { sqlType, WarehouseError, type FoundType, type Inferring } from "./warehouse.ts";
 
 /** The warehouse, in the transaction of one batch. */
 export interface Warehouse {
@@ -47,10 +47,11 @@ interface LargeTexts {
   readonly read: (stretch: Stretch) => Promise<Rows>;
 }
 
-const stage = (table: Table): string => qualified("pg_temp", `stage_${table.name}`);
+export const stage = ({ name: table }: Pick<Table, "name">): string =>
+  qualified("pg_temp", `stage_${table}`);
 
 /** Says which table it was that failed: PostgreSQL itself does not, of a value that is too long for its column. */
-async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
+export async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
@@ -66,7 +67,7 @@ async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promi
   }
 }
 
-const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
+export const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
 
 /**
  * Brings a batch's rows into the warehouse: dimensions, then inferred members for what facts refer to and nobody has,
@@ -81,14 +82,10 @@ export async function mergeBatch(
   tables: readonly Table[],
   files: Files,
 ): Promise<{ changed: Map<string, number>; inferred: Map<string, number> }> {
-  const { db, schema, byName, batch } = warehouse;
+  const { db, schema, byName } = warehouse;
   const changed = new Map<string, number>();
   const inferred = new Map<string, number>();
-  const made = (dimension: Table, count: number): void => {
-    inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + count);
-    warehouse.inferred.made(dimension, count);
-  };
-  const into = { db, schema, ledger: warehouse.inferred.ledger, byName, batch, made };
+  const into = inferringIn(warehouse, inferred);
   const infer = async (table: Table, rows: Rows, hold: boolean): Promise<void> => {
     for (const references of referencedKeys(table, rows, byName))
       await about(references.dimension, RIGHTS, makeReferenced(into, references, hold));
@@ -126,6 +123,18 @@ export async function mergeBatch(
   return { changed, inferred };
 }
 
+/** Where a batch's inferred members are made. @param counts of those that it makes, by dimension */
+export function inferringIn(
+  { db, schema, byName, batch, inferred }: Warehouse,
+  counts: Map<string, number>,
+): Inferring {
+  const made = (dimension: Table, count: number): void => {
+    counts.set(dimension.name, (counts.get(dimension.name) ?? 0) + count);
+    inferred.made(dimension, count);
+  };
+  return { db, schema, ledger: inferred.ledger, byName, batch, made };
+}
+
 /** All columns of a table but texts that are too large to be held; `before` are those that were read already. */
 async function readTable(
   files: Files,
@@ -161,12 +170,15 @@ async function put(
   merge: Merge,
   silent = false,
 ): Promise<number> {
-  const { db, schema } = warehouse;
+  const { connection, db, schema } = warehouse;
+  const typeOf = (column: string): string | undefined => warehouse.typeOf(table, column);
   const range = keyRange(table, rows);
   const write = (work: () => Promise<number>): Promise<number> =>
     about(table, RIGHTS, silent ? withoutTriggers(db, work) : work());
   if (range && (await about(table, RIGHTS, isFree(db, schema, table, range))))
-    return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows, large));
+    return write(() =>
+      copyRows({ connection, typeOf }, qualified(schema, table.name), table, rows, large),
+    );
   await stageRows(warehouse, table, rows, large);
   const changed = await write(() => merge(db, schema, table, range));
   await warehouse.inferred.replaced(db, table, stage(table));
@@ -174,16 +186,19 @@ async function put(
 }
 
 async function copyRows(
-  { connection, typeOf }: Pick<Warehouse, "connection" | "typeOf">,
+  {
+    connection,
+    typeOf,
+  }: { connection: Connection; typeOf: (column: string) => string | undefined },
   into: string,
-  table: Table,
+  { columns: declared }: Pick<Table, "columns">,
   rows: Rows,
   large: LargeTexts | undefined,
 ): Promise<number> {
   const columns = [...rows.keys(), ...(large?.columns ?? [])];
   const blocks = (some: Rows): Generator<Buffer> => {
     const fields = columns.map((column) =>
-      fieldOf(table.columns[column]!, typeOf(table, column), some.get(column)!),
+      fieldOf(declared[column]!, typeOf(column), some.get(column)!),
     );
     return copyBlocks(fields, some.get(columns[0]!)!.values.length);
   };
@@ -201,11 +216,11 @@ async function copyRows(
 }
 
 /** Brings rows into a staging table that is gone with the transaction. */
-async function stageRows(
+export async function stageRows(
   { connection, db }: Warehouse,
-  table: Table,
+  table: Pick<Table, "name" | "columns">,
   rows: Rows,
-  large: LargeTexts | undefined,
+  large?: LargeTexts,
 ): Promise<void> {
   const definitions = getColumnNames(table).map(
     (column) => `${name(column)} ${sqlType(table.columns[column]!)}`,

@@ -179,7 +179,7 @@ export async function inferMembers(
   keys: string,
   { within = "true", parameters = [] }: { within?: string; parameters?: readonly unknown[] } = {},
 ): Promise<void> {
-  const { db, schema, ledger, byName, batch, made } = into;
+  const { db, schema, byName } = into;
   const key = keyOf(table)[0]!;
   const valueOf = (column: string): string =>
     column === key ? "k.key" : placeholderSql(table.columns[column]!);
@@ -202,14 +202,24 @@ export async function inferMembers(
       parameters,
     ),
   );
-  if (members.length === 0) return;
-  await db.none(
-    `insert into ${qualified(ledger, "inferred_member")} as m (table_name, key, batch)
-     select $1, key, $3::bigint from unnest($2::text[]) as k(key)
-         on conflict (table_name, key) do update set batch = excluded.batch, made_at = excluded.made_at`,
-    [table.name, arrayText(members.map((member) => member.key)), batch],
+  await rememberMembers(into, table, members);
+}
+
+/** Puts rows of a dimension among the inferred members. @returns how many were none before */
+export async function rememberMembers(
+  { db, ledger, batch, made }: Inferring,
+  dimension: Table,
+  members: readonly { readonly key: string }[],
+): Promise<number> {
+  if (members.length === 0) return 0;
+  const count = await db.result(
+    `insert into ${qualified(ledger, "inferred_member")} (table_name, key, batch)
+     select $1, key, $3::bigint from unnest($2::text[]) as k(key) on conflict (table_name, key) do nothing`,
+    [dimension.name, arrayText(members.map(({ key }) => key)), batch],
+    (result) => result.rowCount,
   );
-  made?.(table, members.length);
+  if (count > 0) made?.(dimension, count);
+  return count;
 }
 
 /** What keeps `found` from holding the table's rows; empty where nothing does. */

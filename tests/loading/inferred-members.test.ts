@@ -18,7 +18,7 @@ import {
 } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
-import { loadWith, runWith, tablesOf } from "../support/stages.ts";
+import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
 
 const members = async ({ star }: TestPipeline): Promise<string[]> =>
   (
@@ -382,6 +382,94 @@ describe("inferred members", () => {
         "dim_region unknown",
         "dim_town 7",
       ]);
+    });
+  });
+
+  describe("and rows that are gone from the source", () => {
+    /** A run that is told that these rows may be gone. */
+    const repair = async (
+      tables: readonly Table[],
+      named: Readonly<Record<string, readonly string[]>>,
+    ): Promise<void> => {
+      const keys = Object.entries(named).map(
+        ([source, ids]) => [source, ids.map((id) => ({ id }))] as const,
+      );
+      await ingestWith(p, tables, { named: new Map(keys) });
+      await transformWith(p, tables);
+      await loadWith(p, tables);
+    };
+
+    it("are what a row becomes that others refer to, until it comes back", async () => {
+      await shop();
+      await p.shop.none("insert into use values (1, 5, null); insert into kind values (5, 'real')");
+      await runWith(p, both);
+      await p.shop.none("delete from kind");
+      await repair(both, { kind: ["5"] });
+      expect(await kinds()).to.deep.equal([{ id: 5, word: "unknown" }]);
+      expect(
+        await p.star.any("select table_name, key, batch from etl.inferred_member"),
+      ).to.deep.equal([{ table_name: "dim_kind", key: "5", batch: "2" }]);
+      // Once more is no news.
+      await repair(both, { kind: ["5"] });
+      const { receipt } = await p.star.one<{ receipt: object }>(
+        "select receipt from etl.batch_load where kind = 'resync' order by batch desc limit 1",
+      );
+      expect(receipt).to.deep.include({ inferred: {}, inferredMembers: 1 });
+      await p.shop.none("insert into kind values (5, 'back')");
+      await runWith(p, both);
+      expect(await kinds()).to.deep.equal([{ id: 5, word: "back" }]);
+      expect(await members(p)).to.deep.equal([]);
+    });
+
+    it("are none any more where nothing refers to them", async () => {
+      await shop();
+      await p.shop.none("insert into use values (1, 5, null), (2, 6, null)");
+      await runWith(p, both);
+      await p.shop.none("delete from use where id = 1");
+      await repair(both, { use: ["1"], kind: ["5", "6"] });
+      expect(await kinds()).to.deep.equal([{ id: 6, word: "unknown" }]);
+      expect(await members(p)).to.deep.equal(["dim_kind 6"]);
+    });
+
+    it("bring along what their placeholders refer to, where they are made alone", async () => {
+      const city = defineSource("city", { id: key(integer), kind_id: integer });
+      const visit = defineSource("visit", { id: key(integer), city_id: integer });
+      const tables = tablesOf(
+        dim_kind,
+        defineTable({
+          name: "dim_city",
+          description: "One row per city.",
+          source: city,
+          columns: { id: key(integer), kind_id: references("dim_kind", integer) },
+          format: (row) => ({ ...row }),
+        }),
+        defineTable({
+          name: "fact_visit",
+          description: "One row per version of a visit.",
+          source: visit,
+          columns: {
+            record_id: serial,
+            id: key(integer),
+            city_id: references("dim_city", integer),
+          },
+          format: (row) => ({ ...row }),
+        }),
+      );
+      await shop();
+      await p.shop.none(
+        `drop table if exists city, visit;
+         create table city (id int primary key, kind_id int not null);
+         create table visit (id int primary key, city_id int not null);
+         insert into kind values (5, 'real'); insert into city values (7, 5), (8, 5); insert into visit values (1, 7)`,
+      );
+      await runWith(p, tables);
+      await p.shop.none("delete from city where id = 8");
+      await repair(tables, { city: ["8"] });
+      expect(await members(p)).to.deep.equal([]);
+      await p.shop.none("delete from city");
+      await repair(tables, { city: ["7"] });
+      expect(await members(p)).to.deep.equal(["dim_city 7", "dim_kind 0"]);
+      expect(await p.star.any("select * from dim_city")).to.deep.equal([{ id: 7, kind_id: 0 }]);
     });
   });
 
