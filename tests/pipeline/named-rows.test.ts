@@ -508,6 +508,28 @@ describe("named rows", () => {
     await loadWith(p, tables);
   });
 
+  it("that are more bytes than a batch may hold are cut into several, and one that is more alone is one", async () => {
+    const tables = tablesOf(mirror("thing", { id: key(integer) }));
+    await p.shop.none(
+      `create table thing (id int primary key, word text not null);
+       insert into thing select i, repeat('x', 1000) from generate_series(1, 30) i;
+       insert into thing values (31, repeat('y', 20000))`,
+    );
+    const keys = Array.from({ length: 32 }, (_, i) => ({ id: String(i + 1) }));
+    const summary = await ingestWith(p, tables, {
+      named: named({ thing: keys }),
+      limits: { rows: 100, bytes: 5000 },
+    });
+    expect(summary).to.deep.include({ named: { thing: 31 }, deleted: { thing: 1 } });
+    const found: unknown[] = [];
+    for (let of = 1; (await p.ingested(of)).kind === "resync"; of++) {
+      const rows = await p.lines(of, "thing");
+      expect(rows.length).to.be.lessThan(5);
+      found.push(...rows.map(({ id }) => id));
+    }
+    expect(found).to.deep.equal(Array.from({ length: 31 }, (_, i) => i + 1));
+  });
+
   it("that look up more than a batch may hold are read one by one in the end", async () => {
     const tables = thingsInPlaces();
     await p.shop.none(
