@@ -99,7 +99,9 @@ describe("batches", () => {
     await prepareLedger(connection.db, LEDGER);
   });
   beforeEach(async () => {
-    await connection.db.none("drop schema public cascade; create schema public");
+    await connection.db.none(
+      "drop schema public cascade; create schema public; truncate etl.inferred_member, etl.quarantine",
+    );
   });
   after(async () => {
     await connection.close();

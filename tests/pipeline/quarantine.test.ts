@@ -220,7 +220,7 @@ describe("the quarantine", () => {
     await runWith(p, tables);
     expect(await held(p)).to.have.length(5);
     await p.shop.none(
-      "update thing set word = 'none' where id < 3; update tag set code = 'none' where id = 1",
+      "update thing set word = case when id < 3 then 'none' else 'bad still' end; update tag set code = 'none' where id = 1",
     );
     await runWith(p, tables);
     expect(await held(p)).to.deep.equal(["dim_tag tag 2", "fact_thing thing 3"]);
