@@ -126,6 +126,19 @@ module.exports = async ({ resolveVariable }) => {
     { well: true },
   );
   alarm(
+    "QuarantineAge",
+    "rows-in-quarantine",
+    `A row has been in quarantine for more than ${stage.quarantineDays} days.`,
+    {
+      ...ofService("loading"),
+      MetricName: "QuarantineAge",
+      Statistic: "Maximum",
+      Period: 3600,
+      Threshold: stage.quarantineDays * 86_400,
+    },
+    { well: true },
+  );
+  alarm(
     "Lag",
     "rows-arrive-late",
     "A batch reached the warehouse half an hour after it was read.",

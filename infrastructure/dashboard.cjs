@@ -127,9 +127,17 @@ module.exports = async ({ resolveVariable }) => {
       queue("ApproximateNumberOfMessagesVisible", "transformation-dead-letters", "transformation"),
       queue("ApproximateNumberOfMessagesVisible", "loading-dead-letters", "loading"),
     ]),
-    graph("Rows in quarantine, inferred members", "Sum", [
-      ours("RowsRejected", "transformation", "quarantined"),
+  );
+  row(
+    "What does not fit?",
+    6,
+    graph("Rows that did not fit", "Sum", [ours("RowsRejected", "transformation", "rejected")]),
+    graph("Rows in quarantine, inferred members", "Maximum", [
+      ours("Quarantined", "loading", "in quarantine"),
       ours("InferredMembers", "loading", "inferred members"),
+    ]),
+    graph("Since the oldest row is in quarantine, s", "Maximum", [
+      ours("QuarantineAge", "loading", "age"),
     ]),
   );
   const hidden = FUNCTIONS.flatMap((of, i) => [

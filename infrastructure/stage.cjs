@@ -74,6 +74,7 @@ const parameters = {
     v.check((days) => RETENTION.includes(days), `one of ${RETENTION.join(", ")}`),
   ),
   mail: orNull(matching(/^[^@\s]+@[^@\s]+\.[^@\s]+$/, "a mail address")),
+  quarantineDays: whole(1, 3650),
   compositeAlarm: flag,
   kmsKey: v.picklist(["aws", "own"]),
   secretsKeyArn: arn("kms"),

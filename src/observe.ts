@@ -14,12 +14,17 @@ const UNITS = {
   FenceAge: MetricUnit.Count,
   RowsTransformed: MetricUnit.Count,
   BytesTransformed: MetricUnit.Bytes,
-  /** Rows sent to quarantine. */
+  /** Rows that did not fit. */
   RowsRejected: MetricUnit.Count,
   /** Rows of the batches that were loaded. */
   RowsLoaded: MetricUnit.Count,
   /** Rows inserted or updated in the warehouse. */
   RowsChanged: MetricUnit.Count,
+  /** Rows in quarantine now. */
+  Quarantined: MetricUnit.Count,
+  /** Since the oldest of them came in; 0 where there is none. */
+  QuarantineAge: MetricUnit.Seconds,
+  /** Inferred members that there are now. */
   InferredMembers: MetricUnit.Count,
   /** Records marked or removed in the warehouse because the source has them no more. */
   RowsDeleted: MetricUnit.Count,

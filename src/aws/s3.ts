@@ -36,11 +36,19 @@ export function getClient(): S3Client {
   return made;
 }
 
-/** @returns the object's bytes, or undefined where there is none of that key
+/** @param most bytes that are read at most, from the first on
+ *  @returns the object's bytes, or undefined where there is none of that key
  *  @throws S3Error when S3 refuses or cannot be reached */
-export async function getObject(bucket: string, key: string): Promise<Buffer | undefined> {
+export async function getObject(
+  bucket: string,
+  key: string,
+  most?: number,
+): Promise<Buffer | undefined> {
+  const range = most === undefined ? {} : { Range: `bytes=0-${most - 1}` };
   try {
-    const { Body } = await getClient().send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    const { Body } = await getClient().send(
+      new GetObjectCommand({ Bucket: bucket, Key: key, ...range }),
+    );
     const { buffer, byteOffset, byteLength } = await Body!.transformToByteArray();
     return Buffer.from(buffer, byteOffset, byteLength); // the same bytes: a copy would take their room again
   } catch (error) {

@@ -5,6 +5,7 @@ import { namedIn, NamedRowsError, type EventRows } from "../ingestion/named.ts";
 import { Observer, sum } from "../observe.ts";
 import { HINTS } from "../lake/keys.ts";
 import { writeHint } from "../lake/manifest.ts";
+import { readQuarantined } from "../lake/quarantined.ts";
 import { connectWith } from "../postgres/connection.ts";
 import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
@@ -32,6 +33,8 @@ export function handler(
     if (event?.resync !== undefined && typeof event.resync !== "boolean")
       throw new Error('to read everything again, send { "resync": true }');
     const tables = await getTables();
+    // What it holds for ingestion is a hint: without it, tables are read again in another order.
+    const processed = process.env["PROCESSED_BUCKET"];
     const summary = await ingest(
       () => connectWith(settings.SOURCE_SECRET),
       settings.INGESTION_BUCKET,
@@ -39,6 +42,7 @@ export function handler(
       {
         named: namedIn(event?.rows, tables),
         resync: event?.resync === true,
+        ...(processed ? { quarantined: () => readQuarantined(processed) } : {}),
         limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
         ...deadline,
       },

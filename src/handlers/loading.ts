@@ -37,7 +37,6 @@ export function handler(
             observer.count({
               RowsLoaded: sum(batch.tables, ({ rows }) => rows),
               RowsChanged: sum(batch.tables, ({ changed }) => changed),
-              InferredMembers: sum(batch.inferred),
               RowsDeleted: sum(batch.deleted),
               Lag: batch.lagSeconds,
               Batch: batch.batch,
@@ -71,9 +70,18 @@ export function handler(
     );
     if (summary) {
       const atRest = summary.loaded.length === 0 && summary.waitingFor === undefined;
-      observer.count({ Heartbeat: 1, ...(atRest ? { Lag: 0 } : {}) });
+      const { quarantine, inferredMembers } = summary;
+      observer.count({
+        Heartbeat: 1,
+        Quarantined: quarantine.rows,
+        QuarantineAge: quarantine.age,
+        InferredMembers: inferredMembers,
+        ...(atRest ? { Lag: 0 } : {}),
+      });
       observer.logger.info("loading: at rest", {
         newest: summary.newest,
+        quarantine,
+        inferredMembers,
         waitingFor: summary.waitingFor,
         prepared: summary.prepared,
         rowByRow: summary.rowByRow,

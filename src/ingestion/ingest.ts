@@ -14,6 +14,7 @@ import {
   type LakeObject,
   type Read,
 } from "../lake/manifest.ts";
+import type { SourceKeys } from "../lake/quarantined.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { LIMITS } from "../settings.ts";
 import type { Table } from "../table.ts";
@@ -70,6 +71,11 @@ export interface IngestOptions {
    * leaves the star tables that would keep it, too. Else they are `changes`, and each table does as it declares.
    */
   readonly repair?: boolean;
+  /**
+   * Asked for the keys of rows in quarantine, by source, where a table is read again because its module has changed: those
+   * rows come first. What it says is a hint.
+   */
+  readonly quarantined?: () => Promise<SourceKeys>;
   /** The day that the objects are filed under. */
   readonly at?: Date;
   readonly limits?: Limits;
@@ -95,6 +101,7 @@ export async function ingest(
     resync = false,
     named = new Map(),
     repair = true,
+    quarantined = () => Promise.resolve({}),
     at = new Date(),
     limits = LIMITS,
     goOn = () => true,
@@ -103,7 +110,7 @@ export async function ingest(
 ): Promise<IngestionSummary> {
   const rows = new NamedRows(drivingSources(tables), named);
   const { reasons } = rows;
-  const work = { connect, bucket, tables, at, rows, repair };
+  const work = { connect, bucket, tables, at, rows, repair, quarantined };
   const read = (everything: boolean): Promise<IngestionSummary> =>
     withRun({ ...work, resync: everything }, async (run, reading) => {
       let committing: Promise<boolean> = Promise.resolve(true);
@@ -160,6 +167,7 @@ interface Work {
   readonly at: Date;
   readonly rows: NamedRows;
   readonly repair: boolean;
+  readonly quarantined: () => Promise<SourceKeys>;
 }
 
 /** Does `work` on what there is to read since the newest batch. */
@@ -167,13 +175,21 @@ async function withRun<T>(
   work: Work,
   task: (run: Run, reading: Reading) => Promise<T>,
 ): Promise<T> {
-  const { connect, bucket, tables, resync, rows } = work;
+  const { connect, bucket, tables, resync, rows, quarantined } = work;
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
   const last = await getLastUpload(bucket);
   const connection = await connect();
   try {
     const { waiting } = rows;
-    const reading = await getData(connection, connect, tables, last?.manifest, resync, waiting);
+    const reading = await getData(
+      connection,
+      connect,
+      tables,
+      last?.manifest,
+      resync,
+      waiting,
+      quarantined,
+    );
     return await task(new Run(work, reading, last), reading);
   } finally {
     await connection.close();

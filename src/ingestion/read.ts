@@ -1,6 +1,7 @@
 import { allSources } from "../check-tables.ts";
 import { LinesFile } from "../lake/lines-file.ts";
 import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
+import type { SourceKeys } from "../lake/quarantined.ts";
 import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
@@ -8,6 +9,7 @@ import { name, qualified } from "../postgres/sql.ts";
 import type { Source, Table } from "../table.ts";
 import { checkContract } from "./contract.ts";
 import { DrivingRows, type Limits, type Part, type Position } from "./driving.ts";
+import { readFirst } from "./first.ts";
 import { keyShape, type Key } from "./keyset.ts";
 import { joined, wholeLines, type Lines } from "./lines.ts";
 import { checkNamed, cutKeys, type Answered, type NamedKeys } from "./named.ts";
@@ -77,6 +79,7 @@ export interface Reading {
  * @param connection is in the middle of a transaction afterwards: whoever opened it closes it
  * @param connect opens one more, where rows are to be looked up while others are being read
  * @param named rows to be read before all others, changed or not
+ * @param quarantined asked for the rows that did not fit, where a table is read again because its module has changed
  * @throws ContractError, NamedRowsError before any row is read
  */
 export async function getData(
@@ -86,6 +89,7 @@ export async function getData(
   last: IngestionManifest | undefined,
   resync: boolean,
   named: readonly NamedKeys[] = [],
+  quarantined: () => Promise<SourceKeys> = () => Promise.resolve({}),
 ): Promise<Reading> {
   await beginSnapshot(connection.db);
   const snapshot = await readSnapshot(connection.db);
@@ -100,15 +104,20 @@ export async function getData(
   const queries = new Queries(tables, catalogue, plan, marks);
 
   const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan, catalogue);
+  const first = await readFirst(connection.db, tables, last, plan, order, catalogue, quarantined);
   const claim = (): SourceBatch => {
     const position = order[0] ? { source: order[0], after } : null;
     return { tables: [], cursor: cursorAt(position, order, plan, marks, catalogue) };
   };
 
-  /** Batches of the named rows, which leave what the run reads by itself where it is. */
-  async function* namedBatches(lookups: Lookups, limits: Limits): AsyncGenerator<SourceBatch> {
+  /** Batches of named rows, which leave what the run reads by itself where it is. */
+  async function* namedBatches(
+    rows: readonly NamedKeys[],
+    lookups: Lookups,
+    limits: Limits,
+  ): AsyncGenerator<SourceBatch> {
     let most = Math.min(limits.rows, NAMED_AT_ONCE);
-    let waiting = named;
+    let waiting = rows;
     while (waiting.length > 0) {
       const [some, others] = cutKeys(waiting, most);
       const count = some.reduce((total, { keys }) => total + keys.length, 0);
@@ -145,8 +154,14 @@ export async function getData(
         ["v", "f"].includes(catalogue.get(one)!.kind);
       const seekers = order.filter(isView).map(({ name: one }) => one);
       if (queries.lookedUpBy(new Set(seekers)).length > 0) await lookups.open();
-      for await (const batch of namedBatches(lookups, limits)) {
+      for await (const batch of namedBatches(named, lookups, limits)) {
         yield batch;
+        if (!time.goOn() || time.isLate()) return;
+      }
+      // Nobody asked for these: the run says nothing of those that are gone.
+      for await (const { tables: some, cursor } of namedBatches(first, lookups, limits)) {
+        if (some.length === 0) continue;
+        yield { tables: some, cursor };
         if (!time.goOn() || time.isLate()) return;
       }
       let most = limits.rows;

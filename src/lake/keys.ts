@@ -5,13 +5,14 @@ export const BATCHES = "_batches/";
 /** Where the receipts are. */
 export const LOADS = "_loads/";
 /**
- * What says where to begin a listing (`newest`, `loaded`), and whose put asks ingestion to go on (`goOn`). These alone are
- * overwritten; nothing is believed because of them.
+ * What says where to begin a listing (`newest`, `loaded`), whose put asks ingestion to go on (`goOn`), and which rows are
+ * worth reading first (`quarantined`). These alone are overwritten; nothing is believed because of them.
  */
 export const HINTS = {
   newest: "_hints/newest.json",
   loaded: "_hints/loaded.json",
   goOn: "_hints/continue.json",
+  quarantined: "_hints/quarantined.json",
 } as const;
 
 const number = (batch: number): string => String(batch).padStart(10, "0");
@@ -40,10 +41,14 @@ export function getObjectPath(
 export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_rejected/${getObjectPath(...at)}`;
 
+/** Where the keys of rows of a source go that no star row tells of. */
+export const drivenPath = (...at: Parameters<typeof getObjectPath>): string =>
+  `_driven/${getObjectPath(...at)}`;
+
 /** Where the keys of rows that are gone from `table` go. */
 export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_deleted/${getObjectPath(...at)}`;
 
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
-  decodeURIComponent(key.replace(/^_(rejected|deleted)\//, "").split("/")[0]!);
+  decodeURIComponent(key.replace(/^_(rejected|driven|deleted)\//, "").split("/")[0]!);

@@ -94,6 +94,8 @@ const processedManifest = v.object({
   objects: v.array(lakeObject),
   rejected: v.array(lakeObject),
   rejected_rows: count,
+  /** One a source: the keys of rows that tables were made from, and that no star row tells of. */
+  driven: v.optional(v.array(lakeObject), []),
 });
 export type ProcessedManifest = v.InferOutput<typeof processedManifest>;
 

@@ -11,9 +11,18 @@ import {
   type Deleted,
   type Table,
 } from "../table.ts";
-import { about, RIGHTS, stage, stageRows, type Rows, type Warehouse } from "./merge.ts";
+import { keyText } from "./ledger.ts";
+import {
+  about,
+  inferringIn,
+  RIGHTS,
+  stage,
+  stageRows,
+  type Rows,
+  type Warehouse,
+} from "./merge.ts";
 import { mayDeleteSilently, withoutTriggers } from "./triggers.ts";
-import { inferMembers, placeholderSql } from "./warehouse.ts";
+import { inferMembers, placeholderSql, rememberMembers, type Inferring } from "./warehouse.ts";
 
 /** What was done about the keys that are gone. */
 export interface DeletedLoad {
@@ -37,6 +46,7 @@ export async function deleteGone(
 ): Promise<DeletedLoad> {
   const { db, schema } = warehouse;
   const done: DeletedLoad = { deleted: new Map(), inferred: new Map() };
+  const into = inferringIn(warehouse, done.inferred);
   for (const [table, rows] of [...gone].toReversed()) {
     const policy = policyOf(table, isRepair);
     if (policy === "keep") continue;
@@ -51,9 +61,10 @@ export async function deleteGone(
       const removed = await about(table, TO_DELETE, removeVersions(db, schema, table, from));
       done.deleted.set(table.name, removed);
     } else {
-      const inferred = await about(table, RIGHTS, inferReferred(warehouse, table, from));
-      if (inferred > 0) done.inferred.set(table.name, inferred);
+      const inferred = await about(table, RIGHTS, inferReferred(warehouse, into, table, from));
       const removed = await about(table, TO_DELETE, removeRows(warehouse, table, from));
+      const isGone = `not exists (select from ${qualified(schema, table.name)} d where ${sameKey(table, "d")})`;
+      await warehouse.inferred.replaced(db, table, from, isGone);
       done.deleted.set(table.name, inferred + removed);
     }
   }
@@ -132,26 +143,33 @@ function isReferred(warehouse: Warehouse, table: Table): string {
 }
 
 /** Makes inferred members of the rows that must stay, because others refer to them. @returns how many were none before */
-async function inferReferred(warehouse: Warehouse, table: Table, from: string): Promise<number> {
+async function inferReferred(
+  warehouse: Warehouse,
+  into: Inferring,
+  table: Table,
+  from: string,
+): Promise<number> {
   const { db, schema, byName } = warehouse;
-  const key = keyOf(table);
-  const others = getColumnNames(table).filter((column) => !key.includes(column));
   const referred = isReferred(warehouse, table);
-  if (others.length === 0 || referred === "false") return 0;
-  for (const { column, table: target } of referencesOf(table))
-    if (others.includes(column)) {
-      const member = `select ${placeholderSql(table.columns[column]!)} as key`;
-      await inferMembers(db, schema, byName.get(target)!, member);
-    }
+  if (referred === "false") return 0;
+  const [key] = keyOf(table);
+  const others = getColumnNames(table).filter((column) => column !== key);
+  const place = `${qualified(schema, table.name)} d`;
+  const which = `${sameKey(table, "d")} and (${referred})`;
+  for (const { column, table: target } of referencesOf(table)) {
+    if (column === key) continue;
+    const value = placeholderSql(table.columns[column]!);
+    const member = `select distinct ${value} as key from ${place}, ${from} s where ${which}`;
+    await inferMembers(into, byName.get(target)!, member);
+  }
   const set = others.map((column) => `${name(column)} = ${placeholderSql(table.columns[column]!)}`);
-  const unknown = others.map((column) => placeholderSql(table.columns[column]!));
-  return count(
-    db,
-    `update ${qualified(schema, table.name)} d set ${set.join(", ")}
-       from ${from} s
-      where ${sameKey(table, "d")} and (${referred})
-        and (${names(others, "d.")}) is distinct from (${unknown.join(", ")})`,
+  const members = `${keyText(table.columns[key!]!, `d.${name(key!)}`)} as key`;
+  const found = await db.any<{ key: string }>(
+    set.length > 0
+      ? `update ${place} set ${set.join(", ")} from ${from} s where ${which} returning ${members}`
+      : `select ${members} from ${place}, ${from} s where ${which}`,
   );
+  return rememberMembers(into, table, found);
 }
 
 /** Removes the rows that no other refers to. */

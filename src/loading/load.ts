@@ -10,15 +10,19 @@ import {
   writeHint,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
+import { HINTED, writeQuarantined } from "../lake/quarantined.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { keyedBySource, recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
 import { deleteGone } from "./deleted.ts";
+import { InferredMembers } from "./inferred.ts";
+import { prepareLedger } from "./ledger.ts";
 import { mergeBatch, type Rows } from "./merge.ts";
+import { quarantinedKeys, Quarantine, type InQuarantine } from "./quarantine.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
-import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
+import { checkTemporary, prepareTables, type FoundType } from "./warehouse.ts";
 
 /** Another loader is at work, and did not finish while this one could wait. */
 export class BusyError extends Error {
@@ -41,10 +45,14 @@ export interface LoadedBatch {
   readonly tables: Readonly<Record<string, TableLoad>>;
   /** Inferred members made, by dimension. */
   readonly inferred: Readonly<Record<string, number>>;
+  /** Inferred members that there are now, in all dimensions. */
+  readonly inferredMembers: number;
   /** Records marked or removed because the source has them no more, by table. */
   readonly deleted: Readonly<Record<string, number>>;
-  /** Rows of this batch in quarantine. */
+  /** Rows of this batch that did not fit. */
   readonly rejected: number;
+  /** Rows in quarantine now, of all batches. */
+  readonly quarantined: number;
   /** From ingestion's commit to the warehouse's. */
   readonly lagSeconds: number;
   readonly seconds: number;
@@ -58,6 +66,10 @@ export interface LoadingSummary {
   readonly newest: number;
   /** What was done to the warehouse's tables, in words. */
   readonly prepared: readonly string[];
+  /** What is in quarantine now. */
+  readonly quarantine: InQuarantine;
+  /** Inferred members that there are now. */
+  readonly inferredMembers: number;
   /** A batch that later ones wait for: it is not transformed yet. */
   readonly waitingFor?: number;
   /** After many rows: tables whose foreign keys PostgreSQL looked up row by row, which takes several times as long, and why. */
@@ -92,11 +104,13 @@ export async function load(
   codec: ParquetCodec,
   { wait = 60_000, goOn = () => true, loaded = () => undefined }: LoadOptions = {},
 ): Promise<LoadingSummary> {
-  const { db, schema } = connection;
+  const { db, schema, ledger } = connection;
   await lock(db, wait);
-  await prepareLoads(db);
-  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, tables));
+  await prepareLedger(db, ledger);
+  const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, ledger, tables));
   await checkTemporary(db);
+  const inferred = await InferredMembers.open(db, ledger);
+  const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(db);
   let waitingFor: number | undefined;
@@ -115,6 +129,8 @@ export async function load(
     tables,
     codec,
     typeOf,
+    inferred,
+    quarantine,
     maySilence: due.length > 0 && (await maySilence(db)),
   };
   let ahead: BatchFiles | undefined;
@@ -145,12 +161,17 @@ export async function load(
     throw error;
   }
   if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
+  if (quarantine.hasChanged)
+    await writeQuarantined(bucket, await quarantinedKeys(connection, tables, { limit: HINTED }));
   const rowByRow = await slowTables(db, schema, tables, done);
+  const inQuarantine = await quarantine.state();
   await unlock(db);
   return {
     loaded: done,
     newest: newest.batch,
     prepared,
+    quarantine: inQuarantine,
+    inferredMembers: inferred.count,
     ...(waitingFor === undefined ? {} : { waitingFor }),
     ...(rowByRow === undefined ? {} : { rowByRow }),
   };
@@ -207,12 +228,14 @@ interface Loader {
   readonly tables: readonly Table[];
   readonly codec: ParquetCodec;
   readonly typeOf: FoundType;
+  readonly inferred: InferredMembers;
+  readonly quarantine: Quarantine;
   readonly maySilence: boolean;
 }
 
 /** @param meanwhile called when PostgreSQL is about to be busy for longer than we are */
 async function loadBatch(
-  { connection, tables, codec, typeOf, maySilence }: Loader,
+  { connection, tables, codec, typeOf, inferred: members, quarantine, maySilence }: Loader,
   files: BatchFiles,
   previous: string | null,
   meanwhile: () => void,
@@ -234,7 +257,18 @@ async function loadBatch(
   const { schema } = connection;
 
   const { loaded, receipt } = await connection.db.tx(async (db) => {
-    const warehouse = { connection, db, schema, byName, typeOf, maySilence, meanwhile };
+    const warehouse = {
+      connection,
+      db,
+      schema,
+      batch,
+      inferred: members,
+      quarantine,
+      byName,
+      typeOf,
+      maySilence,
+      meanwhile,
+    };
     const { changed, inferred } = await mergeBatch(warehouse, present, {
       read: (table, columns, stretch) =>
         files.read(objectOf.get(table.name)!, table, columns, codec, stretch),
@@ -243,6 +277,7 @@ async function loadBatch(
     const isRepair = manifest.kind === "resync";
     const { deleted, inferred: made } = await deleteGone(warehouse, gone, isRepair);
     for (const [table, rows] of made) inferred.set(table, (inferred.get(table) ?? 0) + rows);
+    await quarantine.settle(db, bucket, manifest);
     const loaded: LoadedBatch = {
       batch,
       run: manifest.run,
@@ -254,8 +289,10 @@ async function loadBatch(
         ]),
       ),
       inferred: Object.fromEntries(inferred),
+      inferredMembers: members.count,
       deleted: Object.fromEntries(deleted),
       rejected: manifest.rejected_rows,
+      quarantined: quarantine.rows,
       lagSeconds: (Date.now() - Date.parse(manifest.ingested_at)) / 1000,
       seconds: (performance.now() - started) / 1000,
       left: [
@@ -342,13 +379,13 @@ async function markPut(db: Db, receipt: Promise<number> | undefined): Promise<vo
  * @throws Error unless `batch` is the next one
  */
 export async function skipBatch(
-  { db }: Connection,
+  { db, ledger }: Connection,
   bucket: string,
   { batch, why }: { readonly batch: number; readonly why: string },
   wait = 60_000,
 ): Promise<void> {
   await lock(db, wait);
-  await prepareLoads(db);
+  await prepareLedger(db, ledger);
   const last = await lastLoad(db);
   if (batch !== last.batch + 1)
     throw new Error(

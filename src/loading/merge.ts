@@ -6,16 +6,22 @@ import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, referencesOf, getColumnNames, type Table } from "../table.ts";
 import { cut, type Stretch, type Vector } from "../vectors.ts";
 import { copyBlocks, fieldOf, HEADER, TRAILER } from "./binary.ts";
+import type { InferredMembers } from "./inferred.ts";
+import type { Quarantine } from "./quarantine.ts";
 import { rangeOf, type Range } from "./range.ts";
 import { makeReferenced, referencedKeys } from "./references.ts";
 import { mayLeaveOutTriggers, withoutTriggers } from "./triggers.ts";
-import { sqlType, WarehouseError, type FoundType } from "./warehouse.ts";
+import { sqlType, WarehouseError, type FoundType, type Inferring } from "./warehouse.ts";
 
 /** The warehouse, in the transaction of one batch. */
 export interface Warehouse {
   readonly connection: Connection;
   readonly db: Db;
   readonly schema: string;
+  /** The batch's number. */
+  readonly batch: number;
+  readonly inferred: InferredMembers;
+  readonly quarantine: Quarantine;
   readonly byName: ReadonlyMap<string, Table>;
   readonly typeOf: FoundType;
   /** Whether this user may let triggers sleep. */
@@ -79,12 +85,10 @@ export async function mergeBatch(
   const { db, schema, byName } = warehouse;
   const changed = new Map<string, number>();
   const inferred = new Map<string, number>();
+  const into = inferringIn(warehouse, inferred);
   const infer = async (table: Table, rows: Rows, hold: boolean): Promise<void> => {
-    for (const references of referencedKeys(table, rows, byName)) {
-      const { dimension } = references;
-      const made = await about(dimension, RIGHTS, makeReferenced(db, schema, references, hold));
-      if (made > 0) inferred.set(dimension.name, (inferred.get(dimension.name) ?? 0) + made);
-    }
+    for (const references of referencedKeys(table, rows, byName))
+      await about(references.dimension, RIGHTS, makeReferenced(into, references, hold));
   };
   const versioned = tables.filter((table) => recordIdOf(table) !== undefined);
   const last = versioned.at(-1) ?? tables.at(-1);
@@ -106,6 +110,7 @@ export async function mergeBatch(
       await infer(table, rows, false);
       if (table === last) warehouse.meanwhile();
       changed.set(table.name, await put(warehouse, table, rows, large, upsert));
+      await warehouse.quarantine.arrived(table, rows);
     }
   for (const table of versioned) {
     const before: Rows = known.get(table) ?? new Map();
@@ -113,8 +118,21 @@ export async function mergeBatch(
     const { rows, large } = await readTable(files, table, before);
     if (table === last) warehouse.meanwhile();
     changed.set(table.name, await put(warehouse, table, rows, large, append, silent.has(table)));
+    await warehouse.quarantine.arrived(table, rows);
   }
   return { changed, inferred };
+}
+
+/** Where a batch's inferred members are made. @param counts of those that it makes, by dimension */
+export function inferringIn(
+  { db, schema, byName, batch, inferred }: Warehouse,
+  counts: Map<string, number>,
+): Inferring {
+  const made = (dimension: Table, count: number): void => {
+    counts.set(dimension.name, (counts.get(dimension.name) ?? 0) + count);
+    inferred.made(dimension, count);
+  };
+  return { db, schema, ledger: inferred.ledger, byName, batch, made };
 }
 
 /** All columns of a table but texts that are too large to be held; `before` are those that were read already. */
@@ -162,7 +180,9 @@ async function put(
       copyRows({ connection, typeOf }, qualified(schema, table.name), table, rows, large),
     );
   await stageRows(warehouse, table, rows, large);
-  return write(() => merge(db, schema, table, range));
+  const changed = await write(() => merge(db, schema, table, range));
+  await warehouse.inferred.replaced(db, table, stage(table));
+  return changed;
 }
 
 async function copyRows(

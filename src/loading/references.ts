@@ -5,7 +5,8 @@ import { keyOf, referencesOf, type Table } from "../table.ts";
 import { toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
 import { rangeOf, type Range } from "./range.ts";
-import { inferMembers, sqlType, WarehouseError } from "./warehouse.ts";
+import { arrayText } from "./ledger.ts";
+import { inferMembers, sqlType, WarehouseError, type Inferring } from "./warehouse.ts";
 
 /** The values of a column, each once; null refers to nothing and is none of them. */
 export function distinctOf(vector: Vector): Set<Stored> {
@@ -57,7 +58,7 @@ export function referencedKeys(
       const highest = ranges.map((range) => range.highest).join(", ");
       return {
         dimension,
-        keys: `{${[...keys].map((text) => `"${text.replaceAll(/["\\]/g, "\\$&")}"`).join(",")}}`,
+        keys: arrayText(keys),
         type: sqlType(dimension.columns[key]!),
         count: keys.size,
         within:
@@ -72,25 +73,23 @@ export function referencedKeys(
  * Makes the inferred members that are missing.
  * @param hold whether to hold all rows that are referred to until the transaction ends, as a foreign key's trigger does:
  *   nobody deletes them
- * @returns how many were made
  * @throws WarehouseError where one is gone since it was made or seen
  */
 export async function makeReferenced(
-  db: Db,
-  schema: string,
+  into: Inferring,
   references: References,
   hold: boolean,
-): Promise<number> {
+): Promise<void> {
+  const { db, schema } = into;
   const { dimension, keys, type, count, within } = references;
-  if (hold && (await held(db, schema, references)) === count) return 0;
+  if (hold && (await held(db, schema, references)) === count) return;
   const missing = `select unnest($1::${type}[]) as key`;
-  const made = await inferMembers(db, schema, dimension, missing, { within, parameters: [keys] });
+  await inferMembers(into, dimension, missing, { within, parameters: [keys] });
   const gone = hold ? count - (await held(db, schema, references)) : 0;
   if (gone !== 0)
     throw new WarehouseError(
       `${dimension.name}: rows that are referred to were deleted by somebody else just now, or not inserted as they were given (${gone}); the batch is tried again`,
     );
-  return made;
 }
 
 /** Holds the rows that are there. @returns how many keys have one */

@@ -1,13 +1,19 @@
 import { readCatalogue, type CatalogueColumn, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Db } from "../postgres/connection.ts";
-import { literal, name, names, qualified } from "../postgres/sql.ts";
-import { keyOf, recordIdOf, getColumnNames, type Column, type Table } from "../table.ts";
+import { literal, name, names, parameterised, qualified } from "../postgres/sql.ts";
+import {
+  keyOf,
+  recordIdOf,
+  referencesOf,
+  getColumnNames,
+  type Column,
+  type Table,
+} from "../table.ts";
 import { placeholder, toText } from "../values.ts";
+import { WarehouseError } from "./error.ts";
+import { arrayText, keyText } from "./ledger.ts";
 
-/** A warehouse that cannot hold what the table modules declare. Nothing was loaded. */
-export class WarehouseError extends Error {
-  override readonly name = "WarehouseError";
-}
+export { WarehouseError };
 
 /** A column's type in SQL. */
 export function sqlType({ type, precision, scale }: Column): string {
@@ -21,37 +27,6 @@ export function placeholderSql(column: Column): string {
   return value === null
     ? `null::${sqlType(column)}`
     : `${literal(toText(column, value))}::${sqlType(column)}`;
-}
-
-const LOADS = `create table etl.batch_load (
-  batch bigint primary key,
-  run text,
-  kind text,
-  ingestion_sha256 text,
-  rows bigint not null,
-  seconds double precision not null,
-  loaded_at timestamptz not null default now(),
-  skipped_why text,
-  receipt jsonb not null,
-  receipt_put boolean not null default false
-)`;
-
-/** Makes the loader's own schema and table, where they are not there.
- *  @throws WarehouseError where this user may not */
-export async function prepareLoads(db: Db): Promise<void> {
-  const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass('etl.batch_load') is not null as there",
-  );
-  if (there) return;
-  try {
-    await db.none(`create schema if not exists etl; ${LOADS}`);
-  } catch (cause) {
-    throw new WarehouseError(
-      `cannot create etl.batch_load, where loaded batches are counted: ${(cause as Error).message}; ` +
-        "GRANT CREATE ON DATABASE to this user",
-      { cause },
-    );
-  }
 }
 
 /** Rows that meet others go by way of a temporary table: better told before the first batch than by the first that has such.
@@ -70,6 +45,7 @@ export async function checkTemporary(db: Db): Promise<void> {
  * Brings the warehouse to what `tables` declare: missing tables are created, new columns added. A warehouse that
  * somebody else prepared is used as it is.
  *
+ * @param ledger the schema of the loader's own tables, which are there
  * @param tables in the order of their references
  * @returns what was done, in words, and the type that each column was found with, a domain's the one beneath it
  * @throws WarehouseError naming every table and column that differs otherwise
@@ -77,6 +53,7 @@ export async function checkTemporary(db: Db): Promise<void> {
 export async function prepareTables(
   db: Db,
   schema: string,
+  ledger: string,
   tables: readonly Table[],
 ): Promise<{ done: string[]; typeOf: FoundType }> {
   const catalogue = await readCatalogue(
@@ -105,7 +82,7 @@ export async function prepareTables(
         done.push(`created ${table.name}`);
       } else
         for (const column of missing) {
-          await addColumn(db, schema, table, column, byName);
+          await addColumn({ db, schema, ledger, byName, batch: null }, table, column);
           done.push(`added ${table.name}.${column}`);
         }
     } catch (cause) {
@@ -162,18 +139,13 @@ async function createTable(
 }
 
 /** Rows from before get the placeholder, as they do when they are loaded again from files without the column. */
-async function addColumn(
-  db: Db,
-  schema: string,
-  table: Table,
-  column: string,
-  byName: ReadonlyMap<string, Table>,
-): Promise<void> {
+async function addColumn(into: Inferring, table: Table, column: string): Promise<void> {
+  const { db, schema, byName } = into;
   const declared = table.columns[column]!;
   const place = qualified(schema, table.name);
   const value = placeholderSql(declared);
   if (declared.references !== undefined && !declared.nullable)
-    await inferMembers(db, schema, byName.get(declared.references)!, `select ${value} as key`);
+    await inferMembers(into, byName.get(declared.references)!, `select ${value} as key`);
   await db.none(
     `alter table ${place} add column ${name(column)} ${sqlType(declared)}` +
       (declared.nullable ? "" : ` not null default ${value}`) +
@@ -183,33 +155,71 @@ async function addColumn(
     await db.none(`alter table ${place} alter column ${name(column)} drop default`);
 }
 
+/** Where inferred members are made. */
+export interface Inferring {
+  readonly db: Db;
+  readonly schema: string;
+  /** The schema of the loader's own tables. */
+  readonly ledger: string;
+  readonly byName: ReadonlyMap<string, Table>;
+  /** The batch that makes them; null where none does. */
+  readonly batch: number | null;
+  /** Told of those that were made. */
+  readonly made?: (dimension: Table, count: number) => void;
+}
+
 /**
  * Gives a dimension an inferred member for each key that `keys` yields and it does not have: the key, and
- * placeholders, until the real row arrives.
+ * placeholders, until the real row arrives. What the placeholders refer to gets one first.
  * @param keys a query of one column, `key`, with its parameters; `within` is true of the rows `d` that have one of them
- * @returns how many were made
  */
-export function inferMembers(
-  db: Db,
-  schema: string,
+export async function inferMembers(
+  into: Inferring,
   table: Table,
   keys: string,
   { within = "true", parameters = [] }: { within?: string; parameters?: readonly unknown[] } = {},
-): Promise<number> {
-  const [key] = keyOf(table);
-  const columns = getColumnNames(table);
-  const values = columns.map((column) =>
-    column === key ? "k.key" : placeholderSql(table.columns[column]!),
-  );
+): Promise<void> {
+  const { db, schema, byName } = into;
+  const key = keyOf(table)[0]!;
+  const valueOf = (column: string): string =>
+    column === key ? "k.key" : placeholderSql(table.columns[column]!);
   const place = qualified(schema, table.name);
-  return db.result(
-    `insert into ${place} (${names(columns)})
-     select ${values.join(", ")} from (${keys}) k
-      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key and ${within})
-         on conflict (${name(key!)}) do nothing`,
-    parameters,
+  const missing = `(${keys}) k
+      where k.key is not null and not exists (select from ${place} d where d.${name(key)} = k.key and ${within})`;
+  // References go in no circle: the registry refuses one.
+  for (const { column, table: target } of referencesOf(table)) {
+    if (column !== key && placeholder(table.columns[column]!) === null) continue;
+    const referred = `select distinct ${valueOf(column)} as key from ${missing}`;
+    await inferMembers(into, byName.get(target)!, referred, { parameters });
+  }
+  const columns = getColumnNames(table);
+  const members = await db.any<{ key: string }>(
+    parameterised(
+      `insert into ${place} (${names(columns)})
+       select ${columns.map(valueOf).join(", ")} from ${missing}
+           on conflict (${name(key)}) do nothing
+       returning ${keyText(table.columns[key]!, name(key))} as key`,
+      parameters,
+    ),
+  );
+  await rememberMembers(into, table, members);
+}
+
+/** Puts rows of a dimension among the inferred members. @returns how many were none before */
+export async function rememberMembers(
+  { db, ledger, batch, made }: Inferring,
+  dimension: Table,
+  members: readonly { readonly key: string }[],
+): Promise<number> {
+  if (members.length === 0) return 0;
+  const count = await db.result(
+    `insert into ${qualified(ledger, "inferred_member")} (table_name, key, batch)
+     select $1, key, $3::bigint from unnest($2::text[]) as k(key) on conflict (table_name, key) do nothing`,
+    [dimension.name, arrayText(members.map(({ key }) => key)), batch],
     (result) => result.rowCount,
   );
+  if (count > 0) made?.(dimension, count);
+  return count;
 }
 
 /** What keeps `found` from holding the table's rows; empty where nothing does. */

@@ -3,6 +3,7 @@ import type { IngestionManifest, LakeObject } from "../lake/manifest.ts";
 import { JsonLines, readS3Json } from "../lake/objects.ts";
 import {
   getColumnNames,
+  keyedBySource,
   keyOf,
   type Lookup,
   type Source,
@@ -16,6 +17,8 @@ export interface Made {
   readonly table: Table;
   readonly stars: StarRows;
   readonly rejected: JsonLines;
+  /** Keys of driving rows that no star row tells of, by source: of those that this table is to tell of. */
+  readonly driven: ReadonlyMap<string, JsonLines>;
 }
 
 /** Bytes that the rows of tables which are made at the same time may take, about. */
@@ -40,6 +43,7 @@ export async function* formatBatch(
   const sources = new Map(
     driven.flatMap((table) => table.sources).map((source) => [source.name, source]),
   );
+  const witnesses = witnessesOf(driven);
   const rowsOf = (table: Table): number =>
     table.sources.reduce((sum, source) => sum + drivingRows(source), 0);
   const bytesOf = (table: Table): number =>
@@ -50,8 +54,21 @@ export async function* formatBatch(
     found = await lookUpAll(bucket, objectOf, group, found);
     const made = group.map((table): Made => {
       const rejected = new JsonLines();
-      const stars = new StarRows(table, (row) => rejected.add(row), rowsOf(table));
-      return { table, rejected, stars };
+      const untold = new Map(
+        table.sources
+          .filter(({ name }) => witnesses.get(name) === table)
+          .map(({ name }) => [name, new JsonLines()]),
+      );
+      // Of a table that is keyed by its source, star rows tell of all the others.
+      const source = keyedBySource(table);
+      const madeNone = source && untold.get(source.name);
+      const stars = new StarRows(
+        table,
+        (row) => rejected.add(row),
+        rowsOf(table),
+        (row) => madeNone?.add(keyIn(source!, row)),
+      );
+      return { table, rejected, stars, driven: untold };
     });
     for (const source of sources.values()) {
       const targets = made.filter(({ table }) =>
@@ -124,6 +141,28 @@ async function formatSource(
   for await (const rows of readS3Json(bucket, object)) {
     const driving = rows.length > left ? rows.slice(0, left) : rows;
     left -= driving.length;
-    for (const { stars } of targets) stars.add(source, driving, found);
+    for (const { table, stars, driven } of targets) {
+      stars.add(source, driving, found);
+      const untold = keyedBySource(table) ? undefined : driven.get(source.name);
+      if (untold) for (const row of driving) untold.add(keyIn(source, row));
+    }
   }
+}
+
+const keyIn = (source: Source, row: SourceRow): SourceRow =>
+  Object.fromEntries(keyOf(source).map((column) => [column, row[column]]));
+
+/**
+ * The table by which one knows, of each source, which of its rows a batch was made from: the first that is keyed by it,
+ * whose star rows say so; else any, and then all their keys are written down.
+ */
+function witnessesOf(tables: readonly Table[]): ReadonlyMap<string, Table> {
+  const found = new Map<string, Table>();
+  for (const table of tables) {
+    const source = keyedBySource(table);
+    if (source && !found.has(source.name)) found.set(source.name, table);
+  }
+  for (const table of tables)
+    for (const { name } of table.sources) if (!found.has(name)) found.set(name, table);
+  return found;
 }

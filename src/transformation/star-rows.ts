@@ -13,6 +13,7 @@ import { StarColumn } from "./star-columns.ts";
 /** A row that did not fit, as `_rejected/` holds it. `row` is as the source gave it. */
 export interface Rejected {
   readonly table: string;
+  readonly source: string;
   /** The source row's primary key: its value, or an object where it has several columns. */
   readonly key: unknown;
   readonly reason: string;
@@ -47,6 +48,7 @@ interface LookupPlan {
 export class StarRows {
   readonly #table: Table;
   readonly #reject: (rejected: Rejected) => void;
+  readonly #madeNone: (row: SourceRow) => void;
   readonly #columns: readonly StarColumn[];
   readonly #key: readonly StarColumn[];
   #rows = 0;
@@ -55,10 +57,19 @@ export class StarRows {
   /** Objects that the formatter gave in lists, and whose rows are there as they gave them. */
   readonly #made = new Set<unknown>();
 
-  /** @param expected driving rows that there will be, if that is known */
-  constructor(table: Table, reject: (rejected: Rejected) => void, expected = 0) {
+  /**
+   * @param expected driving rows that there will be, if that is known
+   * @param madeNone told of driving rows that fit and make no star row
+   */
+  constructor(
+    table: Table,
+    reject: (rejected: Rejected) => void,
+    expected = 0,
+    madeNone: (row: SourceRow) => void = () => undefined,
+  ) {
     this.#table = table;
     this.#reject = reject;
+    this.#madeNone = madeNone;
     this.#columns = formattedColumns(table).map(
       (name) => new StarColumn(name, table.columns[name]!, expected),
     );
@@ -102,11 +113,17 @@ export class StarRows {
       const made = this.#table.format(row, look(source, row, lookups));
       stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#reject({ table: this.#table.name, key: sourceKey(source, row), reason, row });
+      this.#reject({
+        table: this.#table.name,
+        source: source.name,
+        key: sourceKey(source, row),
+        reason: reasonOf(error),
+        row,
+      });
       return;
     }
     this.#append(stars);
+    if (stars.length === 0) this.#madeNone(row);
   }
 
   /** A star row's declared values, each of which fits; throws with the reason where one does not. */
@@ -131,11 +148,12 @@ export class StarRows {
   /** False, with nothing added, where a row does not fit. */
   #addAll(source: Source, rows: readonly SourceRow[], lookups: readonly LookupPlan[]): boolean {
     try {
-      const { stars, skipped } = this.#format(source, rows, lookups, this.#made);
+      const { stars, skipped, none } = this.#format(source, rows, lookups, this.#made);
       const replaced = this.#append(stars);
       // A row that was skipped may have been the last of its key after all.
       if (replaced && skipped) this.#append(this.#format(source, rows, lookups).stars);
       if (replaced) this.#made.clear();
+      for (const row of none) this.#madeNone(row);
       return true;
     } catch {
       return false;
@@ -151,8 +169,9 @@ export class StarRows {
     rows: readonly SourceRow[],
     lookups: readonly LookupPlan[],
     made?: Set<unknown>,
-  ): { stars: SourceRow[]; skipped: boolean } {
+  ): { stars: SourceRow[]; skipped: boolean; none: SourceRow[] } {
     const stars: SourceRow[] = [];
+    const none: SourceRow[] = [];
     let skipped = false;
     for (const row of rows) {
       const star = this.#table.format(row, look(source, row, lookups));
@@ -160,6 +179,7 @@ export class StarRows {
         stars.push(plain(star));
         continue;
       }
+      if (star.length === 0) none.push(row);
       for (const one of star as unknown[]) {
         if (made?.has(one)) {
           skipped = true;
@@ -170,7 +190,7 @@ export class StarRows {
         made?.add(one);
       }
     }
-    return { stars, skipped };
+    return { stars, skipped, none };
   }
 
   /** True where one of the rows took the place of another. Throws BadValue, with nothing added, for one that does not fit. */
@@ -217,6 +237,15 @@ export class StarRows {
       nullable: source.columns[by]!.nullable,
       rows: found.get(target.name),
     }));
+  }
+}
+
+/** What a formatter threw, in words: it may be no Error, and an Error's message no text. */
+function reasonOf(thrown: unknown): string {
+  try {
+    return String(thrown instanceof Error ? thrown.message : thrown);
+  } catch {
+    return "the formatter threw what has no text";
   }
 }
 

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { checkBuild, getBuild } from "../build.ts";
 import { closureOf, fingerprintsOf } from "../fingerprint.ts";
-import { deletedPath, getObjectPath, rejectedPath } from "../lake/keys.ts";
+import { deletedPath, drivenPath, getObjectPath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
   ManifestError,
@@ -14,7 +14,7 @@ import {
   type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { writeFileToS3 } from "../lake/objects.ts";
+import { JsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, type Columns, type Table } from "../table.ts";
@@ -73,6 +73,8 @@ export async function transform(
   const run = randomBytes(6).toString("hex");
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
+  const driven: LakeObject[] = [];
+  const untold = new Map<string, JsonLines>();
   const deleted: LakeObject[] = [];
   const put = async (
     to: LakeObject[],
@@ -102,6 +104,22 @@ export async function transform(
         made.rejected.body(),
         "application/gzip",
       );
+    for (const [source, keys] of made.driven) untold.set(source, keys);
+  }
+  // A row that is gone is in quarantine no more.
+  for (const object of manifest.deleted) {
+    const keys = untold.get(object.table) ?? new JsonLines();
+    untold.set(object.table, keys);
+    for await (const gone of readS3Json(buckets.ingestion, object))
+      for (const key of gone) keys.add(key);
+  }
+  for (const [source, keys] of untold) {
+    if (keys.rows === 0) continue;
+    const body = keys.body();
+    const key = drivenPath(source, { at, batch, run }, "json.gz");
+    await writeFileToS3(buckets.processed, key, body, "application/gzip");
+    const { length: bytes } = body;
+    driven.push({ table: source, key, rows: keys.rows, bytes, sha256: sha256(body) });
   }
   // Of tables that the batch was read without, too: whoever fills those reads what is there, and not what is gone.
   for (const { table, rows, vectors } of await readDeleted(buckets.ingestion, manifest, tables)) {
@@ -122,6 +140,7 @@ export async function transform(
     deleted,
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
+    driven,
   };
   if (!(await commitManifest(buckets.processed, processed)))
     return { outcome: "done already", ...nothing };

@@ -234,6 +234,12 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         Threshold: 0,
         ComparisonOperator: "GreaterThanThreshold",
       });
+      expect(template.Resources["QuarantineAgeAlarm"]!.Properties).to.include({
+        Namespace: `TotesWarehouse/${stage}`,
+        MetricName: "QuarantineAge",
+        Threshold: 7 * 86_400,
+        ComparisonOperator: "GreaterThanThreshold",
+      });
       for (const [alarm, service] of [
         [template.Resources["FreshnessAlarm"]!, "loading"],
         [template.Resources["TransformingAlarm"]!, "transformation"],

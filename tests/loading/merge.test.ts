@@ -1,8 +1,11 @@
 // What batches leave in the warehouse, held against the slow and obvious way: a map of dimension rows, a list of versions.
 import fc from "fast-check";
+import { InferredMembers } from "../../src/loading/inferred.ts";
+import { prepareLedger } from "../../src/loading/ledger.ts";
 import { mergeBatch, type Rows } from "../../src/loading/merge.ts";
+import { Quarantine } from "../../src/loading/quarantine.ts";
 import { prepareTables } from "../../src/loading/warehouse.ts";
-import { getConnection, type Connection } from "../../src/postgres/connection.ts";
+import { getConnection, LEDGER, type Connection } from "../../src/postgres/connection.ts";
 import {
   bigint,
   date,
@@ -93,9 +96,12 @@ describe("batches", () => {
   before(async () => {
     const p = await openPipeline({ orders: 0 });
     connection = await getConnection({ ...p.warehouse, schema: "public" });
+    await prepareLedger(connection.db, LEDGER);
   });
   beforeEach(async () => {
-    await connection.db.none("drop schema public cascade; create schema public");
+    await connection.db.none(
+      "drop schema public cascade; create schema public; truncate etl.inferred_member, etl.quarantine",
+    );
   });
   after(async () => {
     await connection.close();
@@ -120,7 +126,7 @@ describe("batches", () => {
   async function merge(...batches: ReadonlyMap<Table, readonly Row[]>[]) {
     const reads: string[] = [];
     const changed: Record<string, number>[] = [];
-    const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", tables));
+    const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", LEDGER, tables));
     for (const batch of batches)
       await connection.db.tx(async (db) => {
         const done = await mergeBatch(
@@ -128,6 +134,9 @@ describe("batches", () => {
             connection,
             db,
             schema: "public",
+            batch: 1,
+            inferred: await InferredMembers.open(db, LEDGER),
+            quarantine: await Quarantine.open(connection, tables),
             byName,
             typeOf,
             maySilence: true,
@@ -299,10 +308,25 @@ describe("batches", () => {
     expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);
   });
 
+  it("ask nothing of the ledger while nothing is in quarantine or inferred", async () => {
+    const [dim, fact] = [byName.get("dim_integer")!, byName.get("fact_integer")!];
+    const rows = [{ id: 1, word: "a", amount: null }];
+    const batch = new Map([
+      [dim, rows],
+      [fact, rows],
+    ]);
+    const { statements } = await watched(() => merge(batch, batch, batch));
+    const ofLedger = statements.filter((one) => one.includes('"etl"'));
+    // What a loader asks before its first batch.
+    const counts = ofLedger.filter((one) => /^\s*select table_name .* group by/.test(one));
+    expect(counts).to.have.length(2 * 3);
+    expect(ofLedger).to.deep.equal(counts);
+  });
+
   it("of new rows make no staging table, and the next ones do", async () => {
     const table = byName.get("fact_integer")!;
     const staged = async (...ids: number[]): Promise<boolean> => {
-      const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", tables));
+      const { typeOf } = await connection.db.tx((t) => prepareTables(t, "public", LEDGER, tables));
       return connection.db.tx(async (db) => {
         const rows = ids.map((id) => ({ id, word: null, amount: null }));
         await mergeBatch(
@@ -310,6 +334,9 @@ describe("batches", () => {
             connection,
             db,
             schema: "public",
+            batch: 1,
+            inferred: await InferredMembers.open(db, LEDGER),
+            quarantine: await Quarantine.open(connection, tables),
             byName,
             typeOf,
             maySilence: true,

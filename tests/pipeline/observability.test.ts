@@ -73,10 +73,11 @@ describe("logs and metrics", () => {
 
   it("of a loading beat, whether there was something to load or not", async () => {
     const first = metricsOf(await printed("loading"));
-    expect(first).to.include({ Heartbeat: 1, Batch: 1, InferredMembers: 0 });
+    expect(first).to.include({ Heartbeat: 1, Batch: 1, InferredMembers: 0, Quarantined: 1 });
+    expect(first["QuarantineAge"]).to.be.greaterThan(0);
     expect(first["RowsChanged"]).to.equal(first["RowsLoaded"]);
     expect(first["Lag"]).to.be.greaterThan(0);
-    expect(metricsOf(await printed("loading"))).to.include({ Heartbeat: 1 });
+    expect(metricsOf(await printed("loading"))).to.include({ Heartbeat: 1, Quarantined: 1 });
   });
 
   it("of a failure are there too, without a heartbeat and without the password", async () => {

@@ -118,7 +118,13 @@ function expected(table: Table, driving: readonly Driving[]): Outcome {
         rows.set(ofKey.map(String).join(" "), star);
       }
     } catch (error) {
-      rejected.push({ table: table.name, key: row.id, reason: (error as Error).message, row });
+      rejected.push({
+        table: table.name,
+        source: source.name,
+        key: row.id,
+        reason: (error as Error).message,
+        row,
+      });
     }
   }
   return { rows: [...rows.values()], rejected };

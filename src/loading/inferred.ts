@@ -1,0 +1,56 @@
+/** Inferred members: dimension rows that are made up because something refers to them, until the real ones come. */
+import type { Db } from "../postgres/connection.ts";
+import { name, parameterised, qualified } from "../postgres/sql.ts";
+import { keyOf, type Table } from "../table.ts";
+import { keyText } from "./ledger.ts";
+
+/** How many inferred members there are: no statement is needed where there are none. */
+export class InferredMembers {
+  readonly ledger: string;
+  readonly #there: Map<string, number>;
+
+  private constructor(ledger: string, there: Map<string, number>) {
+    this.ledger = ledger;
+    this.#there = there;
+  }
+
+  /** Counts those that there are. One loader is at work at a time, so that the count stays right. */
+  static async open(db: Db, ledger: string): Promise<InferredMembers> {
+    const found = await db.any<{ table: string; count: number }>(
+      `select table_name as table, count(*)::int as count from ${qualified(ledger, "inferred_member")} group by 1`,
+    );
+    return new InferredMembers(ledger, new Map(found.map(({ table, count }) => [table, count])));
+  }
+
+  /** In all dimensions. */
+  get count(): number {
+    return [...this.#there.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** To be told of those that were made. */
+  made(dimension: Table, count: number): void {
+    this.#there.set(dimension.name, (this.#there.get(dimension.name) ?? 0) + count);
+  }
+
+  /**
+   * Real rows took the place of those that have one of the keys. Rows that are copied straight into their table meet none:
+   * an inferred member is a row of it.
+   * @param keys a table that has the dimension's key column
+   * @param only what is true of its rows `s` that are meant
+   */
+  async replaced(db: Db, dimension: Table, keys: string, only = "true"): Promise<void> {
+    const there = this.#there.get(dimension.name) ?? 0;
+    if (there === 0) return;
+    const [key] = keyOf(dimension);
+    const gone = await db.result(
+      parameterised(
+        `delete from ${qualified(this.ledger, "inferred_member")} m using ${keys} s
+          where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)} and ${only}`,
+        [dimension.name],
+      ),
+      undefined,
+      (result) => result.rowCount,
+    );
+    this.#there.set(dimension.name, there - gone);
+  }
+}

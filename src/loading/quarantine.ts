@@ -1,0 +1,356 @@
+/** The rows that are in quarantine now: kept in the transaction of the batch that brings them, or takes them out. */
+import type { Column } from "../columns.ts";
+import type { LakeObject, ProcessedManifest } from "../lake/manifest.ts";
+import { readS3Json } from "../lake/objects.ts";
+import type { SourceKeys } from "../lake/quarantined.ts";
+import type { Connection, Db } from "../postgres/connection.ts";
+import { copyIn } from "../postgres/copy.ts";
+import { qualified } from "../postgres/sql.ts";
+import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
+import { store, toText } from "../values.ts";
+import { storedAt } from "../vectors.ts";
+import { WarehouseError } from "./error.ts";
+import { isWholeKey, keyOfText } from "./ledger.ts";
+import type { Rows } from "./merge.ts";
+
+/** How many rows there are, and for how long. */
+export interface InQuarantine {
+  readonly rows: number;
+  /** Seconds since the oldest came in; 0 where there is none. */
+  readonly age: number;
+}
+
+/** Rows of one table and source. */
+interface Share {
+  readonly table: string;
+  readonly source: string;
+  readonly rows: number;
+}
+
+/** Characters of a reason that are kept: a formatter may throw a book. */
+const REASON = 2000;
+/** Bytes that go to the server at a time, about. */
+const BLOCK = 64 << 10;
+
+const DRIVEN = "pg_temp.quarantine_driven";
+const REJECTED = "pg_temp.quarantine_rejected";
+
+/**
+ * The quarantine, while a loader is at work. A row leaves it
+ * - when a batch was made from it again, as star rows of a table that is keyed by its source say, or else a list in the
+ *   manifest, and does not reject it again: it fits now, or makes no star row any more;
+ * - when no module declares its table any more, or that has another source.
+ *
+ * As long as nothing is in quarantine and nothing comes in, a batch costs no statement.
+ */
+export class Quarantine {
+  readonly #connection: Connection;
+  readonly #place: string;
+  readonly #tables: ReadonlyMap<string, Table>;
+  /** Rows by table and source, those without any left out. */
+  #shares: readonly Share[];
+  /** Whether the batch at hand has its temporary tables. */
+  #isOpen = false;
+  #hasChanged = false;
+
+  private constructor(
+    connection: Connection,
+    place: string,
+    tables: readonly Table[],
+    shares: readonly Share[],
+  ) {
+    this.#connection = connection;
+    this.#place = place;
+    this.#tables = new Map(tables.map((table) => [table.name, table]));
+    this.#shares = shares;
+  }
+
+  /** Counts what is in quarantine; rows of tables and sources that no module declares any more go. */
+  static async open(connection: Connection, tables: readonly Table[]): Promise<Quarantine> {
+    const place = qualified(connection.ledger, "quarantine");
+    const shares = await connection.db.any<Share>(
+      `select table_name as table, source_name as source, count(*)::int as rows from ${place} group by 1, 2`,
+    );
+    const quarantine = new Quarantine(connection, place, tables, shares);
+    for (const share of shares) if (!quarantine.#declares(share)) await quarantine.#drop(share);
+    return quarantine;
+  }
+
+  /** Rows in quarantine now. */
+  get rows(): number {
+    return this.#shares.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  /** Whether it holds other rows than when it was opened, or may. */
+  get hasChanged(): boolean {
+    return this.#hasChanged;
+  }
+
+  async state(): Promise<InQuarantine> {
+    if (this.rows === 0) return { rows: 0, age: 0 };
+    const { age } = await this.#connection.db.one<{ age: number }>(
+      `select greatest(0, extract(epoch from now() - min(since)))::float8 as age from ${this.#place}`,
+    );
+    return { rows: this.rows, age };
+  }
+
+  /**
+   * To be told, in a batch's transaction, of the records that it has of a table, whether they come or go.
+   * @param rows the table's key columns, at least
+   */
+  async arrived(table: Table, rows: Rows): Promise<void> {
+    const source = keyedBySource(table);
+    if (source && this.#holds(source.name)) await this.#tell(recordsOf(source, table, rows));
+  }
+
+  /**
+   * Ends a batch, in its transaction: rows leave that fit by now, then those come in that do not.
+   * @throws ObjectError where a rejected object is not what was committed; WarehouseError
+   */
+  async settle(db: Db, bucket: string, manifest: ProcessedManifest): Promise<void> {
+    const rejected = manifest.rejected.filter(({ table }) => this.#tables.has(table));
+    const driven = manifest.driven.filter(({ table }) => this.#holds(table));
+    try {
+      if (driven.length > 0) await this.#tell(drivenRows(bucket, driven, this.#tables));
+      if (rejected.length > 0) await this.#stage(db, bucket, rejected);
+      if (this.#isOpen && this.rows > 0) await this.#release(db, manifest);
+      if (rejected.length > 0) await this.#admit(db, manifest);
+    } catch (cause) {
+      // PostgreSQL's own.
+      if ((cause as { code?: unknown }).code === undefined) throw cause;
+      throw new WarehouseError(`${this.#place}: ${(cause as Error).message}`, { cause });
+    }
+    this.#isOpen = false;
+  }
+
+  /** Whether there are rows of a source. */
+  #holds(source: string): boolean {
+    return this.#shares.some((share) => share.source === source);
+  }
+
+  async #tell(records: Iterable<string[]> | AsyncIterable<string[]>): Promise<void> {
+    await this.#open();
+    await copyIn(this.#connection, `copy ${DRIVEN} from stdin`, blocks(records));
+  }
+
+  #declares({ table, source }: Share): boolean {
+    return this.#tables.get(table)?.sources.some(({ name }) => name === source) === true;
+  }
+
+  async #drop(share: Share): Promise<void> {
+    await this.#connection.db.none(
+      `delete from ${this.#place} where table_name = $1 and source_name = $2`,
+      [share.table, share.source],
+    );
+    this.#change([share], -1);
+  }
+
+  /** Makes the batch's temporary tables: records that it has, and rows that did not fit. */
+  async #open(): Promise<void> {
+    if (this.#isOpen) return;
+    await this.#connection.db.none(
+      `create temporary table quarantine_driven (source_name text, key text) on commit drop;
+       create temporary table quarantine_rejected
+         (line bigint, table_name text, source_name text, key text, reason text, "row" text) on commit drop`,
+    );
+    this.#isOpen = true;
+  }
+
+  async #stage(db: Db, bucket: string, rejected: readonly LakeObject[]): Promise<void> {
+    await this.#open();
+    await copyIn(
+      this.#connection,
+      `copy ${REJECTED} from stdin`,
+      blocks(rejectedRows(bucket, rejected, this.#tables)),
+    );
+    await db.none(`insert into ${DRIVEN} select source_name, key from ${REJECTED}`);
+  }
+
+  async #release(db: Db, { objects, rejected, fingerprints }: ProcessedManifest): Promise<void> {
+    // What a table was not made for says nothing of its rows. Manifests did not always tell.
+    const made = Object.keys(fingerprints);
+    const served = made.length > 0 ? made : [...objects, ...rejected].map(({ table }) => table);
+    const gone = await db.any<Share>(
+      `with gone as (
+         delete from ${this.#place} q using ${DRIVEN} d
+          where q.source_name = d.source_name and q.key = d.key and q.table_name in ($1:csv)
+            and not exists (select from ${REJECTED} r
+                             where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
+         returning q.table_name, q.source_name)
+       select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
+      [served],
+    );
+    this.#change(gone, -1);
+  }
+
+  async #admit(db: Db, { batch, ingested_at }: ProcessedManifest): Promise<void> {
+    const come = await db.any<Share>(
+      `with put as (
+         insert into ${this.#place} as q (table_name, source_name, key, reason, batch, first_batch, since, "row")
+         select distinct on (table_name, source_name, key)
+                table_name, source_name, key, reason, $1::bigint, $1::bigint, $2::timestamptz, "row"
+           from ${REJECTED} order by table_name, source_name, key, line desc
+             on conflict (table_name, source_name, key)
+             do update set reason = excluded.reason, batch = excluded.batch, "row" = excluded."row"
+         returning table_name, source_name, first_batch)
+       select table_name as table, source_name as source, count(*)::int as rows
+         from put where first_batch = $1::bigint group by 1, 2`,
+      [batch, ingested_at],
+    );
+    this.#change(come, 1);
+  }
+
+  #change(by: readonly Share[], sign: 1 | -1): void {
+    if (by.length > 0) this.#hasChanged = true;
+    const all = new Map(
+      this.#shares.map((share) => [JSON.stringify([share.table, share.source]), share]),
+    );
+    for (const { table, source, rows } of by) {
+      const at = JSON.stringify([table, source]);
+      all.set(at, { table, source, rows: (all.get(at)?.rows ?? 0) + sign * rows });
+    }
+    this.#shares = [...all.values()].filter(({ rows }) => rows > 0);
+  }
+}
+
+/**
+ * The source rows in quarantine by their keys, those first that have been there longest. Rows whose keys are too long to be
+ * kept whole are left out.
+ */
+export async function quarantinedKeys(
+  { db, ledger }: Connection,
+  tables: readonly Table[],
+  {
+    limit,
+    table = null,
+    reason = null,
+  }: {
+    readonly limit: number;
+    readonly table?: string | null;
+    /** A part of the reason, in any case. */
+    readonly reason?: string | null;
+  },
+): Promise<SourceKeys> {
+  const found = await db.any<{ source: string; key: string }>(
+    `select source_name as source, key from ${qualified(ledger, "quarantine")}
+      where table_name in ($1:csv) and ($3::text is null or table_name = $3)
+        and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
+      group by 1, 2 order by min(since), 1, 2 limit $2`,
+    [tables.map(({ name }) => name), limit, table, reason],
+  );
+  const sources = new Map(
+    tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
+  );
+  const keys = new Map<string, Record<string, string>[]>();
+  for (const { source: name, key } of found) {
+    const source = sources.get(name);
+    if (!source || !isWholeKey(key)) continue;
+    const of = keys.get(name) ?? [];
+    keys.set(name, of);
+    of.push(keyFrom(source, key));
+  }
+  return Object.fromEntries(keys);
+}
+
+/** The primary key that a row's key in quarantine stands for. */
+function keyFrom(source: Source, key: string): Record<string, string> {
+  const columns = keyOf(source);
+  const texts = columns.length === 1 ? [key] : (JSON.parse(key) as string[]);
+  return Object.fromEntries(columns.map((column, at) => [column, texts[at]!]));
+}
+
+const joined = (texts: readonly string[]): string =>
+  keyOfText(texts.length === 1 ? texts[0]! : JSON.stringify(texts));
+
+/** The source's name and the key, of each row. */
+function* recordsOf(source: Source, table: Table, rows: Rows): Generator<string[]> {
+  const columns = keyOf(table).map((name) => [table.columns[name]!, rows.get(name)!] as const);
+  const { length } = columns[0]![1].values;
+  for (let row = 0; row < length; row++)
+    yield [
+      source.name,
+      joined(columns.map(([column, vector]) => toText(column, storedAt(vector, row)))),
+    ];
+}
+
+/** The source's name and the key, of each row that no star row tells of. */
+async function* drivenRows(
+  bucket: string,
+  objects: readonly LakeObject[],
+  tables: ReadonlyMap<string, Table>,
+): AsyncGenerator<string[]> {
+  const sources = [...tables.values()].flatMap((table) => table.sources);
+  for (const object of objects) {
+    const source = sources.find(({ name }) => name === object.table)!;
+    for await (const keys of readS3Json(bucket, object))
+      for (const key of keys) yield [source.name, keyIn(source, key)];
+  }
+}
+
+/** The columns of the temporary table, of each row that did not fit. */
+async function* rejectedRows(
+  bucket: string,
+  objects: readonly LakeObject[],
+  tables: ReadonlyMap<string, Table>,
+): AsyncGenerator<string[]> {
+  let line = 0;
+  for (const object of objects) {
+    const table = tables.get(object.table)!;
+    for await (const lines of readS3Json(bucket, object))
+      for (const { source: name, reason, row } of lines) {
+        const source = sourceOf(table, name, row as SourceRow);
+        if (!source) continue;
+        yield [
+          String(++line),
+          table.name,
+          source.name,
+          keyIn(source, row as SourceRow),
+          String(reason).slice(0, REASON),
+          JSON.stringify(row),
+        ];
+      }
+  }
+}
+
+/** The source that a row came from; of a line from before lines said so, the one that has its columns. */
+function sourceOf({ sources }: Table, name: unknown, row: SourceRow): Source | undefined {
+  if (name !== undefined) return sources.find((source) => source.name === name);
+  return sources.find(({ columns }) =>
+    Object.keys(columns).every((column) => Object.hasOwn(row, column)),
+  );
+}
+
+const keyIn = (source: Source, row: SourceRow): string =>
+  joined(keyOf(source).map((column) => textOf(source.columns[column]!, row[column])));
+
+/** As the text of a star key that is the same value. */
+function textOf(column: Column, value: unknown): string {
+  try {
+    return toText(column, store(column, value));
+  } catch {
+    return typeof value === "string" ? value : String(JSON.stringify(value));
+  }
+}
+
+/** What stands for a character that a line of COPY cannot have as it is; no text of PostgreSQL has a U+0000. */
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\\": "\\\\",
+  "\t": "\\t",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\0": "\ufffd",
+};
+
+/** Rows in COPY's text format. */
+async function* blocks(
+  rows: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
+): AsyncGenerator<Buffer> {
+  let block = "";
+  for await (const row of rows) {
+    block += `${row.map((text) => text.replace(/[\\\t\n\r\0]/g, (character) => ESCAPES[character]!)).join("\t")}\n`;
+    if (block.length < BLOCK) continue;
+    yield Buffer.from(block);
+    block = "";
+  }
+  if (block !== "") yield Buffer.from(block);
+}

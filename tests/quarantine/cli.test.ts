@@ -1,0 +1,146 @@
+// `npm run quarantine`, as a person or a script runs it.
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { readOptions } from "../../src/cli/quarantine.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+
+const root = path.join(import.meta.dirname, "..", "..");
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+const run = (env: object, ...args: string[]): Promise<Ran> =>
+  new Promise((resolve) => {
+    const child = execFile(
+      process.execPath,
+      ["--import", "tsx", "src/cli/quarantine.ts", ...args],
+      { cwd: root, env: { ...process.env, ...env } },
+      (_, out, err) => resolve({ code: child.exitCode!, out, err }),
+    );
+  });
+
+describe("the quarantine command", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 10 });
+    await p.run();
+    await p.shop.none(
+      `insert into currency (currency_id, currency_code, last_updated) values (7, 'XQZ', now()), (8, E'\\u009bJ\\n', now());
+       update sales_order set agreed_payment_date = 'soon' where sales_order_id = 3;
+       update sales_order set agreed_payment_date = 'later' where sales_order_id = 4`,
+    );
+    await p.run();
+  });
+  after(closeAll);
+  const ask = (...args: string[]): Promise<Ran> => run(p.env, ...args);
+
+  it("counts rows by table and reason, with a bar", async () => {
+    const { code, out, err } = await ask("counts");
+    expect(err).to.equal("");
+    expect(out).to.match(/^dim_currency, since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/m);
+    expect(out).to.match(/^ +2 █{20} currency_code … is not in ISO 4217$/m);
+    expect(out).to.match(/^ +2 █{20} agreed_payment_date: … is not a date \(YYYY-MM-DD\)$/m);
+    expect(out).to.match(/^ {2}4 rows in quarantine$/m);
+    expect(code).to.equal(0);
+  });
+
+  it("counts in JSON too", async () => {
+    const { code, out } = await ask("counts", "--json", "--table", "dim_currency");
+    const [count, ...more] = JSON.parse(out) as { since: string }[];
+    expect(more).to.deep.equal([]);
+    const { since, ...rest } = count!;
+    expect(rest).to.deep.equal({
+      table: "dim_currency",
+      reason: "currency_code … is not in ISO 4217",
+      rows: 2,
+    });
+    expect(Date.now() - Date.parse(since)).to.be.within(0, 600_000);
+    expect(code).to.equal(0);
+  });
+
+  it("lists rows with what is to be known of them, those of a table and a reason alone", async () => {
+    const { code, out } = await ask("list", "--table", "fact_sales_order", "--reason", "LATER");
+    expect(code).to.equal(0);
+    expect(out).to.include("fact_sales_order: 4 of sales_order\n");
+    expect(out).to.match(/ since +20\S+Z, batch 2\n/);
+    expect(out).to.match(/ reason +agreed_payment_date: "later" is not a date \(YYYY-MM-DD\)\n/);
+    expect(out).to.include("1 row in quarantine");
+    expect(out).to.not.include("soon");
+    const json = await ask("list", "--json", "--limit", "1");
+    expect(JSON.parse(json.out)).to.have.length(1);
+  });
+
+  it("shows a row column by column, as the source gave it, and nothing that a terminal would obey", async () => {
+    const { code, out } = await ask("show", "8", "--table", "dim_currency");
+    expect(code).to.equal(0);
+    expect(out).to.match(/^ {2}currency_id +8$/m);
+    expect(out).to.match(/^ {2}currency_code +" J\\n"$/m);
+    expect(out).to.not.match(/[^\P{Cc}\n]/u);
+    const json = JSON.parse((await ask("show", "8", "--table", "dim_currency", "--json")).out) as {
+      row: { currency_code: string };
+    }[];
+    expect(json.map(({ row }) => row.currency_code)).to.deep.equal(["\u009bJ\n"]);
+    const none = await ask("show", "1", "--table", "dim_currency");
+    expect(none.code).to.equal(1);
+    expect(none.out).to.include("dim_currency: no row with the key 1 is in quarantine");
+  });
+
+  it("has rows read again", async () => {
+    const { code, out, err } = await ask("retry", "--table", "dim_currency");
+    expect(err).to.equal("");
+    expect(out).to.include("read again: 2 of currency; the newest batch is 4");
+    expect(code).to.equal(0);
+    const json = await ask("retry", "--json", "--reason", "nothing like it");
+    expect(JSON.parse(json.out)).to.deep.equal({
+      outcome: "nothing to read",
+      batch: 0,
+      read: {},
+      gone: {},
+    });
+  });
+
+  it("says what it lacks where a warehouse has no quarantine, or cannot be opened", async () => {
+    const fresh = await openPipeline({ orders: 0 });
+    const none = await run(fresh.env, "counts");
+    expect(none.code).to.equal(2);
+    expect(none.err).to.match(/^QuarantineError: the warehouse has no etl\.quarantine: the loader/);
+    const lost = await run({ ...fresh.env, WAREHOUSE_SECRET: "no/such" }, "counts");
+    expect(lost.code).to.equal(2);
+    expect(lost.err).to.match(/no\/such/);
+  });
+});
+
+describe("the quarantine command's options", () => {
+  it("are read", () => {
+    expect(
+      readOptions(["show", "-7", "--table", "dim_x", "--json", "--stage", "dev"]),
+    ).to.deep.equal({
+      action: "show",
+      key: "-7",
+      table: "dim_x",
+      json: true,
+      stage: "dev",
+      limit: 50,
+    });
+    expect(readOptions(["list", "--limit", "7"])).to.include({ action: "list", limit: 7 });
+  });
+
+  it("that ask for help do not run", () => {
+    for (const args of [[], ["--help"], ["list", "-h"], ["show", "--help"], ["counts", "--help"]])
+      expect(readOptions(args), args.join(" ")).to.equal(undefined);
+  });
+
+  for (const [args, message] of [
+    [["lst"], 'say list, show, counts or retry, not "lst"'],
+    [["show"], "say which row: show KEY --table TABLE"],
+    [["show", "7"], "say which row: show KEY --table TABLE"],
+    [["list", "--limit", "0"], '--limit takes a whole number from 1 to 1000000, not "0"'],
+    [["list", "--tabel", "x"], /Unknown option '--tabel'/],
+  ] as [string[], string | RegExp][])
+    it(`that are wrong are told of: ${args.join(" ")}`, () =>
+      expect(() => readOptions(args)).to.throw(message));
+});
