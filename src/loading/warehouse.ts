@@ -23,7 +23,10 @@ export function placeholderSql(column: Column): string {
     : `${literal(toText(column, value))}::${sqlType(column)}`;
 }
 
-const LOADS = `create table etl.batch_load (
+/** The table of a ledger that has a row for each batch that was loaded, or skipped. */
+export const loadsOf = (ledger: string): string => qualified(ledger, "batch_load");
+
+const LOADS = `(
   batch bigint primary key,
   run text,
   kind text,
@@ -38,16 +41,19 @@ const LOADS = `create table etl.batch_load (
 
 /** Makes the loader's own schema and table, where they are not there.
  *  @throws WarehouseError where this user may not */
-export async function prepareLoads(db: Db): Promise<void> {
+export async function prepareLoads(db: Db, ledger: string): Promise<void> {
   const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass('etl.batch_load') is not null as there",
+    "select to_regclass($1) is not null as there",
+    [loadsOf(ledger)],
   );
   if (there) return;
   try {
-    await db.none(`create schema if not exists etl; ${LOADS}`);
+    await db.none(
+      `create schema if not exists ${name(ledger)}; create table ${loadsOf(ledger)} ${LOADS}`,
+    );
   } catch (cause) {
     throw new WarehouseError(
-      `cannot create etl.batch_load, where loaded batches are counted: ${(cause as Error).message}; ` +
+      `cannot create ${ledger}.batch_load, where loaded batches are counted: ${(cause as Error).message}; ` +
         "GRANT CREATE ON DATABASE to this user",
       { cause },
     );

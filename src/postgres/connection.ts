@@ -41,11 +41,16 @@ const pgp = pgPromise({ noWarnings: true });
 
 type Session = Awaited<ReturnType<ReturnType<typeof pgp>["connect"]>>;
 
+/** Where a pipeline's loader counts what it has loaded; a rebuild counts elsewhere. */
+export const LEDGER = "etl";
+
 /** One connection for the length of an invocation. */
 export interface Connection {
   readonly db: Session;
   /** Where the warehouse's tables are. */
   readonly schema: string;
+  /** The loader's own schema, where it counts what it has loaded. */
+  readonly ledger: string;
   close(): Promise<void>;
 }
 
@@ -114,7 +119,7 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
       await db.done();
       throw error;
     }
-    return { db, schema: credentials.schema, close };
+    return { db, schema: credentials.schema, ledger: LEDGER, close };
   } catch (error) {
     await end();
     throw new ConnectionError(credentials, error);
