@@ -21,8 +21,15 @@ export const receiptKey = (batch: number): string => `${LOADS}${number(batch)}.j
 
 /** The batch whose manifest `key` is, or undefined. */
 export function batchOf(key: string): number | undefined {
-  const found = /^_batches\/(\d{10})\.json$/.exec(key);
-  const batch = Number(found?.[1]);
+  return numberIn(/^_batches\/(\d{10})\.json$/, key);
+}
+
+/** The batch whose receipt `key` is, or undefined. */
+export const receiptBatchOf = (key: string): number | undefined =>
+  numberIn(/^_loads\/(\d{10})\.json$/, key);
+
+function numberIn(pattern: RegExp, key: string): number | undefined {
+  const batch = Number(pattern.exec(key)?.[1]);
   return batch > 0 ? batch : undefined;
 }
 

@@ -136,7 +136,7 @@ export async function transform(
 }
 
 /** A batch that was read without a table, or for other lookups than it has now, lacks rows that it would look up. */
-const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
+export const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
   fingerprints[table.name]?.split(".")[0] === closureOf(table);
 
 /** One Parquet file of a table's rows, each with the number of its batch. */
