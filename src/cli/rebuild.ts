@@ -18,7 +18,7 @@ import { getSettings } from "../settings.ts";
 import { command } from "./command.ts";
 import { parseOptions, UsageError, wholeNumber } from "./options.ts";
 import { STAGE_ARGUMENTS, STAGE_HELP, useStage } from "./stage.ts";
-import { counted, seconds, size, Terminal, whole } from "./terminal.ts";
+import { counted, seconds, size, Terminal, whole, type Output } from "./terminal.ts";
 
 export interface RebuildOptions {
   /** Where the warehouse is made again; undefined where it is not. */
@@ -411,17 +411,22 @@ function checkSchema(schema: string): void {
     );
 }
 
-async function main(options: RebuildOptions): Promise<number> {
-  const terminal = new Terminal(options.json ? process.stderr : process.stdout);
+/** Does what is asked for, and tells it. @returns the exit code */
+export async function main(
+  options: RebuildOptions,
+  out: Output = process.stdout,
+  err: Output = process.stderr,
+): Promise<number> {
+  const terminal = new Terminal(options.json ? err : out);
   try {
     const { isSame, answer } = await rebuild(options, terminal);
-    if (options.json) console.log(JSON.stringify({ same: isSame, ...answer }, undefined, 2));
+    if (options.json) out.write(`${JSON.stringify({ same: isSame, ...answer }, undefined, 2)}\n`);
     return isSame ? 0 : 1;
   } catch (error) {
-    console.error(error instanceof Error ? `${error.name}: ${error.message}` : error);
+    err.write(`${error instanceof Error ? `${error.name}: ${error.message}` : String(error)}\n`);
     return 2;
   }
 }
 
 if (process.argv[1] === import.meta.filename)
-  process.exitCode = await command(readOptions, HELP, main);
+  process.exitCode = await command(readOptions, HELP, (options) => main(options));

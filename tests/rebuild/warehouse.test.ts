@@ -136,6 +136,21 @@ describe("a warehouse that is made again", () => {
     ]);
   });
 
+  it("leaves the pipeline's hints as they are, and waits for no loader but its own", async () => {
+    const hint = () => p.get("processed", "_hints/loaded.json");
+    const before = await hint();
+    const loader = await p.star.connect();
+    try {
+      // "totes" in ASCII.
+      await loader.any("select pg_advisory_lock($1)", [0x746f746573]);
+      await inSchema("beside", (rebuilt) => loadAgain(rebuilt, lake, history.skipped));
+    } finally {
+      await loader.any("select pg_advisory_unlock_all()");
+      await loader.done();
+    }
+    expect(await hint()).to.deep.equal(before);
+  });
+
   it("goes on where an attempt was cut off, in the middle of a batch or between two", async () => {
     const stack = await getStack();
     let left = 0;
