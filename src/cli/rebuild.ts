@@ -9,6 +9,7 @@ import { compareProcessed, type BatchDifference } from "../rebuild/compare-proce
 import { checkShape, type RowDifference } from "../rebuild/compare-warehouses.ts";
 import { RebuildError } from "../rebuild/error.ts";
 import { claim } from "../rebuild/place.ts";
+import type { Progress } from "../rebuild/progress.ts";
 import { ingestedBatches, rebuildProcessed } from "../rebuild/processed.ts";
 import { readReceipts } from "../rebuild/receipts.ts";
 import { verify, type Verification } from "../rebuild/verify.ts";
@@ -100,6 +101,7 @@ interface Outcome {
 interface Work {
   readonly options: RebuildOptions;
   readonly terminal: Terminal;
+  readonly progress: Progress;
   readonly ingestion: string;
   readonly live: string;
   readonly warehouseSecret: string;
@@ -116,13 +118,9 @@ async function rebuild(options: RebuildOptions, terminal: Terminal): Promise<Out
   );
   const { INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: live } = settings;
   const codec = await codecNamed(settings.PARQUET_CODEC);
+  const progress: Progress = (...of) => terminal.progress(...of);
   if (options.verify) {
-    const verified = await terminal.working("Reading the manifests", (now) =>
-      verify({ ingestion, processed: live }, codec, {
-        manifests: (done, total) => now(`${whole(done)} of ${whole(total)} manifests`),
-        objects: (done, total) => now(`${whole(done)} of ${whole(total)} objects`),
-      }),
-    );
+    const verified = await verify({ ingestion, processed: live }, codec, progress);
     return tellVerified(verified, terminal);
   }
   if (options.processed === live || options.processed === ingestion)
@@ -130,6 +128,7 @@ async function rebuild(options: RebuildOptions, terminal: Terminal): Promise<Out
   const work: Work = {
     options,
     terminal,
+    progress,
     ingestion,
     live,
     warehouseSecret: settings.WAREHOUSE_SECRET,
@@ -209,7 +208,7 @@ async function remakeProcessed(
 }
 
 async function remakeWarehouse(
-  { options, terminal, live: receipts, warehouseSecret, lake: made }: Work,
+  { options, terminal, progress, live: receipts, warehouseSecret, lake: made }: Work,
   bucket: string,
   { schema, secret, to, replace }: NonNullable<RebuildOptions["warehouse"]>,
 ): Promise<Outcome> {
@@ -248,10 +247,14 @@ async function remakeWarehouse(
     if (!live) return { isSame: true, answer: { warehouse: { batch: last, ...answer } } };
 
     const differences = new Differences<RowDifference>();
-    const compared = await compareAtSameBatch(rebuilt, live, lake, receipts, {
-      found: differences.add,
-      progress: (rows, work) => terminal.progress(rows, "rows compared", work),
-    });
+    const compared = await compareAtSameBatch(
+      rebuilt,
+      live,
+      lake,
+      receipts,
+      differences.add,
+      progress,
+    );
     terminal.field(
       "Compared",
       `with schema ${live.schema} of the warehouse, at batch ${compared.batch}`,

@@ -47,6 +47,12 @@ export function getObjectPath(
 export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_rejected/${getObjectPath(...at)}`;
 
+/** The batch and the run that a data object's key names; undefined of any other key. */
+export function madeBy(key: string): { batch: number; run: string } | undefined {
+  const [, batch, run] = /\/(\d{10})-([^/.]+)\.[^/]+$/.exec(key) ?? [];
+  return run === undefined ? undefined : { batch: Number(batch), run };
+}
+
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
   decodeURIComponent(key.replace(/^_rejected\//, "").split("/")[0]!);

@@ -6,19 +6,9 @@ import {
   type Comparison,
   type RowDifference,
 } from "./compare-warehouses.ts";
+import { unseen, type Progress } from "./progress.ts";
 import { readReceipts } from "./receipts.ts";
 import { loadAgain, newestLoaded, type ProcessedLake } from "./warehouse.ts";
-
-/** How a comparison is watched. */
-export interface Watch {
-  /** Told of each difference. */
-  readonly found: (difference: RowDifference) => void;
-  /** Told how many rows there are to compare, and gives what is told how many are. */
-  readonly progress: <T>(
-    total: number,
-    work: (done: (rows: number) => void) => Promise<T>,
-  ) => Promise<T>;
-}
 
 /**
  * Holds a rebuilt warehouse against the live one as of one batch: the newest that the live one has now. What it loaded
@@ -26,6 +16,7 @@ export interface Watch {
  *
  * @param live its transaction goes on afterwards: whoever opened it closes it
  * @param receipts the bucket that has them
+ * @param found told of each difference
  * @throws RebuildError where it could not be told
  */
 export async function compareAtSameBatch(
@@ -33,7 +24,8 @@ export async function compareAtSameBatch(
   live: Connection,
   lake: ProcessedLake,
   receipts: string,
-  { found, progress }: Watch,
+  found: (difference: RowDifference) => void,
+  progress: Progress = unseen,
 ): Promise<Comparison & { readonly batch: number }> {
   await beginSnapshot(live.db);
   // It waits while batches are loaded.
@@ -42,7 +34,7 @@ export async function compareAtSameBatch(
   if (batch !== (await newestLoaded(rebuilt)))
     await loadAgain(rebuilt, { ...lake, receipts: await readReceipts(receipts) }, batch);
   const rows = await countRows(rebuilt.db, rebuilt.schema, lake.tables);
-  const compared = await progress(rows, (done) =>
+  const compared = await progress(rows, "rows compared", (done) =>
     compareWarehouses(rebuilt, live, lake.tables, found, done),
   );
   return { batch, ...compared };

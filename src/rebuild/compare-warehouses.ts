@@ -175,9 +175,9 @@ async function compareTable(
   }
 }
 
-/** The order of rows by key and version, as `order by` has it. */
+/** The order of rows by key, as `order by` has it. Rows of one key that meet are the same version: both sides count from 1. */
 function orderOf(key: readonly Column[]): (a: Row, b: Row) => number {
-  const orders = [...key.map(({ type }) => ORDERS[type]), ORDERS.bigint];
+  const orders = key.map(({ type }) => ORDERS[type]);
   return (a, b) => {
     for (const [at, order] of orders.entries()) {
       const which = order(a[at]!, b[at]!);

@@ -1,6 +1,6 @@
 /** Is the lake whole? Reads all of it, goes on after the first problem, and names each. */
 import { listKeys } from "../aws/s3.ts";
-import { BATCHES, HINTS, LOADS, manifestKey, receiptKey } from "../lake/keys.ts";
+import { BATCHES, HINTS, LOADS, madeBy, manifestKey, receiptKey } from "../lake/keys.ts";
 import {
   allObjectsOf,
   listBatches,
@@ -18,6 +18,7 @@ import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { eachOf } from "./at-once.ts";
+import { unseen, type Progress } from "./progress.ts";
 
 /** Something in the lake that is not as it was committed. */
 export interface LakeProblem {
@@ -46,63 +47,44 @@ export interface Verification {
   readonly problems: readonly LakeProblem[];
 }
 
-/** Objects, or manifests, that are read at a time. */
+/** Manifests that are read at a time, each with its objects. */
 const AT_ONCE = 8;
-
-/** What a progress bar is told. */
-export interface Watch {
-  readonly manifests?: (done: number, total: number) => void;
-  readonly objects?: (done: number, total: number) => void;
-}
 
 /**
  * Reads every manifest, receipt and object of both buckets and holds each against what says what it should be.
- * Writes nothing.
+ * Writes nothing. Memory does not grow with the objects.
  * @throws S3Error where a bucket cannot be read
  */
 export async function verify(
   buckets: Buckets,
   codec: ParquetCodec,
-  { manifests = () => undefined, objects = () => undefined }: Watch = {},
+  progress: Progress = unseen,
 ): Promise<Verification> {
   // In this order: what is committed meanwhile is in no list that says it should be in another.
   const receipted = await listReceipts(buckets.processed);
   const transformed = await listBatches(buckets.processed, 0);
   const ingested = await listBatches(buckets.ingestion, 0);
-  const lake = new Lake(buckets);
-
-  let read = 0;
-  const total = receipted.length + transformed.length + ingested.length;
-  const each = (batches: readonly number[], work: (batch: number) => Promise<void>) =>
-    eachOf(batches, AT_ONCE, async (batch) => {
-      await work(batch);
-      manifests(++read, total);
-    });
-  await each(receipted, (batch) => lake.readReceipt(batch));
-  await each(transformed, (batch) => lake.readProcessed(batch));
-  await each(ingested, (batch) => lake.readIngested(batch));
-  lake.checkManifests({ receipted, transformed, ingested });
-
-  let verified = 0;
-  await eachOf(lake.objects, AT_ONCE, async (named) => {
-    await lake.checkObject(named, codec);
-    objects(++verified, lake.objects.length);
+  const lake = new Lake(buckets, codec);
+  await progress(transformed.length + ingested.length, "manifests", async (done) => {
+    let read = 0;
+    const each = (batches: readonly number[], work: (batch: number) => Promise<void>) =>
+      eachOf(batches, AT_ONCE, async (batch) => {
+        await work(batch);
+        done(++read);
+      });
+    await each(ingested, (batch) => lake.readIngested(batch));
+    await each(transformed, (batch) => lake.readProcessed(batch));
   });
-  const orphans = (await lake.orphans(buckets.ingestion)) + (await lake.orphans(buckets.processed));
+  await eachOf(receipted, AT_ONCE, (batch) => lake.readReceipt(batch));
+  lake.checkManifests({ receipted, transformed, ingested });
   return {
     batches: ingested.length,
     processed: transformed.length,
-    objects: lake.objects.length,
-    bytes: lake.objects.reduce((sum, { object }) => sum + object.bytes, 0),
-    orphans,
+    objects: lake.objects,
+    bytes: lake.bytes,
+    orphans: await lake.countOrphans(),
     problems: lake.problems,
   };
-}
-
-interface Named {
-  readonly bucket: string;
-  readonly batch: number;
-  readonly object: LakeObject;
 }
 
 /** What is kept of a manifest: its objects apart, these are a few hundred bytes. */
@@ -115,15 +97,18 @@ interface Link {
 }
 
 class Lake {
-  readonly objects: Named[] = [];
+  objects = 0;
+  bytes = 0;
   readonly #buckets: Buckets;
+  readonly #codec: ParquetCodec;
   readonly #problems: LakeProblem[] = [];
   readonly #ingested = new Map<number, Link>();
   readonly #processed = new Map<number, Link>();
   readonly #receipts = new Map<number, Receipt>();
 
-  constructor(buckets: Buckets) {
+  constructor(buckets: Buckets, codec: ParquetCodec) {
     this.#buckets = buckets;
+    this.#codec = codec;
   }
 
   /** In the order of their batches; those of a batch that was skipped say so. */
@@ -166,13 +151,16 @@ class Lake {
       const found = await read(bucket, batch);
       if (!found) throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is gone`);
       const { manifest, sha256 } = found;
-      for (const object of allObjectsOf(manifest)) this.objects.push({ bucket, batch, object });
       into.set(batch, {
         sha256,
         previous: manifest.previous_sha256,
         run: manifest.run,
         ...("ingestion_sha256" in manifest ? { madeFrom: manifest.ingestion_sha256 } : {}),
       });
+      for (const object of allObjectsOf(manifest))
+        await this.#trying({ bucket, batch, kind: "object" }, () =>
+          this.#checkObject(bucket, object),
+        );
     });
   }
 
@@ -244,35 +232,42 @@ class Lake {
     }
   }
 
-  async checkObject({ bucket, batch, object }: Named, codec: ParquetCodec): Promise<void> {
-    await this.#trying({ bucket, batch, kind: "object" }, async () => {
-      if (!object.key.endsWith(".parquet")) {
-        // Counts them, and wants each to be a JSON object.
-        for await (const _ of readS3Json(bucket, object));
-        return;
-      }
-      const bytes = await getContentFromFile(bucket, object);
-      const where = `s3://${bucket}/${object.key}`;
-      try {
-        const [vector] = await codec.read(bytes, fileColumns({}));
-        const rows = vector!.values.length;
-        if (rows !== object.rows)
-          throw new ParquetError(`expected ${object.rows} rows, found ${rows}`);
-      } catch (cause) {
-        throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
-      }
-    });
+  async #checkObject(bucket: string, object: LakeObject): Promise<void> {
+    this.objects++;
+    this.bytes += object.bytes;
+    if (!object.key.endsWith(".parquet")) {
+      // Counts them, and wants each to be a JSON object.
+      for await (const _ of readS3Json(bucket, object));
+      return;
+    }
+    const bytes = await getContentFromFile(bucket, object);
+    const where = `s3://${bucket}/${object.key}`;
+    let rows: number;
+    try {
+      const [vector] = await this.#codec.read(bytes, fileColumns({}));
+      rows = vector!.values.length;
+    } catch (cause) {
+      throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
+    }
+    if (rows !== object.rows)
+      throw new ParquetError(`${where}: expected ${object.rows} rows, found ${rows}`);
   }
 
-  /** How many objects no manifest names. */
-  async orphans(bucket: string): Promise<number> {
-    const named = new Set(
-      this.objects.filter((one) => one.bucket === bucket).map(({ object }) => object.key),
-    );
+  /** How many objects no manifest names: those of a run that did not commit that batch. */
+  async countOrphans(): Promise<number> {
+    const { ingestion, processed } = this.#buckets;
     const others = [BATCHES, LOADS, ...Object.values(HINTS)];
-    const keys = await listKeys(bucket, "", "");
-    return keys.filter((key) => !named.has(key) && !others.some((other) => key.startsWith(other)))
-      .length;
+    let count = 0;
+    for (const [bucket, manifests] of [
+      [ingestion, this.#ingested],
+      [processed, this.#processed],
+    ] as const)
+      for (const key of await listKeys(bucket, "", "")) {
+        const made = madeBy(key);
+        const isNamed = made && manifests.get(made.batch)?.run === made.run;
+        if (!isNamed && !others.some((other) => key.startsWith(other))) count++;
+      }
+    return count;
   }
 
   /** A problem of the lake is noted; what else goes wrong is thrown. */

@@ -115,6 +115,7 @@ describe("npm run rebuild", () => {
   it("makes it in an empty database, which a pipeline can go on with", async () => {
     const { postgres } = await getStack();
     const database = `${p.warehouse.database}_again`;
+    const { WAREHOUSE_SECRET: live } = p.env;
     await postgres.createDatabase(database);
     const secret = await addSecret(p, { ...p.warehouse, database });
     const { code, answer } = await answerOf("--secret", secret);
@@ -124,6 +125,21 @@ describe("npm run rebuild", () => {
     expect(await there.one("select count(*)::int as rows from fact_sales_order")).to.deep.equal({
       rows: 16,
     });
+    await p.shop.none("update sales_order set units_sold = 99 where sales_order_id = 2");
+    await p.ingest();
+    await p.transform();
+    Object.assign(p.env, { WAREHOUSE_SECRET: secret });
+    const { loaded } = await p.load();
+    Object.assign(p.env, { WAREHOUSE_SECRET: live });
+    expect(loaded!.map(({ batch }) => batch)).to.deep.equal([4]);
+    expect(await there.any("select 1 from fact_sales_order where units_sold = 99")).to.have.length(
+      1,
+    );
+    await p.load();
+    // From now on it is a pipeline's, and stays.
+    expect((await run("--secret", secret, "--replace")).err).to.match(
+      /^RebuildError: schema "public" is the warehouse of a pipeline, which loads into it/,
+    );
     // The live one itself is refused, by whatever secret.
     const again = await addSecret(p, p.warehouse);
     for (const more of [[], ["--replace"]]) {
@@ -143,8 +159,8 @@ describe("npm run rebuild", () => {
     await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const { code, answer } = await answerOf("--processed", bucket, "--schema", "both");
     expect(code).to.equal(0);
-    expect(answer["processed"]).to.deep.include({ bucket, newest: 3, differences: 0 });
-    expect(answer["warehouse"]).to.deep.include({ batch: 3, differences: 0 });
+    expect(answer["processed"]).to.deep.include({ bucket, newest: 4, differences: 0 });
+    expect(answer["warehouse"]).to.deep.include({ batch: 4, differences: 0 });
     const live = await run("--processed", p.env.PROCESSED_BUCKET);
     expect([live.code, live.err]).to.deep.equal([
       2,
@@ -167,7 +183,7 @@ describe("npm run rebuild", () => {
       expect(await run(...args)).to.include({ code: 0, err: "" });
       const there = connectTo({ ...p.warehouse, database });
       expect(await there.one("select count(*)::int as rows from fact_sales_order")).to.deep.equal({
-        rows: 16,
+        rows: 17,
       });
     } finally {
       Object.assign(p.env, env);
@@ -176,7 +192,7 @@ describe("npm run rebuild", () => {
 
   it("says whether the lake is whole", async () => {
     const whole = await run("--verify");
-    expect(whole.out).to.match(/Read +3 batches, 3 of them transformed; \d+ objects, /);
+    expect(whole.out).to.match(/Read +4 batches, 4 of them transformed; \d+ objects, /);
     expect(whole.out).to.match(/It is whole: each hash is what its manifest says\.\n$/);
     expect(whole.code).to.equal(0);
     const [object] = (await p.ingested(2)).objects;

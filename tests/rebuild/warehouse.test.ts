@@ -259,15 +259,19 @@ describe("a warehouse that is made again", () => {
       const live = await openLive(p);
       const found: RowDifference[] = [];
       try {
-        const { batch, rows } = await compareAtSameBatch(rebuilt, live, lake, lake.bucket, {
-          found: (one) => found.push(one),
-          progress: async (_total, work) => {
+        const { batch, rows } = await compareAtSameBatch(
+          rebuilt,
+          live,
+          lake,
+          lake.bucket,
+          (one) => found.push(one),
+          async (_total, _noun, work) => {
             // The moment is fixed: what comes now is not seen.
             await p.shop.none("update staff set last_name = 'After' where staff_id = 4");
             await runWith(p, lake.tables);
             return work(() => undefined);
           },
-        });
+        );
         expect(batch).to.equal(history.newest + 1);
         expect(rows["dim_staff"]).to.be.greaterThan(3);
         expect(found).to.deep.equal([]);
