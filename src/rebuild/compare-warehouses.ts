@@ -11,7 +11,7 @@ import { RebuildError } from "./error.ts";
 export interface RowDifference {
   readonly table: string;
   readonly key: Readonly<Record<string, string | null>>;
-  /** The how-manieth version of its record, of a table that keeps versions. */
+  /** Which version of its record, from 1, of a table that keeps versions. */
   readonly version?: number;
   /** `missing` in what was rebuilt, `extra` there, or `different`. */
   readonly kind: "missing" | "extra" | "different";

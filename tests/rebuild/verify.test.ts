@@ -159,6 +159,15 @@ describe("verify", () => {
     expect(problems[1]![3]).to.match(/broken at batch 3: it was made after a batch 2 with SHA-256/);
   });
 
+  it("names a processed manifest that was made after another batch than its ingestion manifest", async () => {
+    const other = `"previous_sha256":"${"0".repeat(64)}"`;
+    const [bucket, batch, kind, message] = await onlyFound("processed", manifestKey(3), (bytes) =>
+      bytes.toString().replace(/"previous_sha256":"\w+"/, other),
+    );
+    expect([bucket, batch, kind]).to.deep.equal(["processed", 3, "chain"]);
+    expect(message).to.match(/0000000003\.json was made from an ingestion manifest with SHA-256/);
+  });
+
   it("names a first manifest that says it is not the first", async () => {
     const later: Damage = (bytes) =>
       bytes.toString().replace('"previous_sha256":null', `"previous_sha256":"${"0".repeat(64)}"`);

@@ -1,12 +1,12 @@
 // P4: the warehouse made again from the processed bucket alone is the warehouse that is there, and was there after any batch.
 import { codecNamed } from "../../src/parquet/codec.ts";
-import type { Connection } from "../../src/postgres/connection.ts";
+import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import { compareAtSameBatch } from "../../src/rebuild/at-same-batch.ts";
 import { compareWarehouses, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
 import { claim } from "../../src/rebuild/place.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { loadAgain, newestLoaded, type ProcessedLake } from "../../src/rebuild/warehouse.ts";
-import { stateOf } from "../support/attack.ts";
+import { addRole, stateOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
@@ -226,6 +226,32 @@ describe("a warehouse that is made again", () => {
     });
     await inSchema("part", (rebuilt) => loadAgain(rebuilt, lake, 3), { replace: true });
     expect(await contentOf(p.star, "part", lake.tables)).to.deep.equal(history.after.get(3));
+  });
+
+  it("needs to make schemas and temporary tables, and to read the live one: no more", async () => {
+    const role = await addRole(p);
+    const open = () => getConnection({ ...p.warehouse, ...role, schema: "public" });
+    const database = p.warehouse.database;
+    const rebuilt = { ...(await open()), schema: "theirs_again", ledger: "theirs_again_etl" };
+    const live = await open();
+    try {
+      await expect(claim(rebuilt, lake, false)).to.be.rejectedWith(
+        `cannot create schema "theirs_again": permission denied for database ${database}; GRANT CREATE ON DATABASE to this user`,
+      );
+      await p.star.none(
+        `grant create, temporary on database $1:name to $2:name; grant usage on schema public, etl to $2:name;
+         grant select on all tables in schema public to $2:name; grant select on etl.batch_load to $2:name`,
+        [database, role.user],
+      );
+      await claim(rebuilt, lake, false);
+      await loadAgain(rebuilt, lake, history.newest);
+      const found: RowDifference[] = [];
+      await compareAtSameBatch(rebuilt, live, lake, lake.bucket, (one) => found.push(one));
+      expect(found).to.deep.equal([]);
+    } finally {
+      await rebuilt.close();
+      await live.close();
+    }
   });
 
   it("is never dropped once a pipeline goes on with it", async () => {
