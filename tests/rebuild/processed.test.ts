@@ -18,7 +18,9 @@ import { closeAll, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
 import { makeHistory, openLive, openRebuilt, type History } from "./history.ts";
 
-describe("a processed bucket that is made again", () => {
+describe("a processed bucket that is made again", function () {
+  // A shop with a past takes its time to make.
+  this.timeout(180_000);
   let history: History;
   let p: TestPipeline;
   let lake: Omit<IngestionLake, "buckets">;
