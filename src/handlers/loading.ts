@@ -29,7 +29,8 @@ export function handler(
       const connection = await connectWith(settings.WAREHOUSE_SECRET);
       try {
         const skip = skipOf(event);
-        if (skip) await skipBatch(connection, settings.PROCESSED_BUCKET, skip, patience(context));
+        if (skip)
+          await skipBatch(connection, settings.PROCESSED_BUCKET, skip, { wait: patience(context) });
         return await load(connection, settings.PROCESSED_BUCKET, tables, codec, {
           wait: patience(context),
           goOn: deadline.goOn,

@@ -22,8 +22,15 @@ export const receiptKey = (batch: number): string => `${LOADS}${number(batch)}.j
 
 /** The batch whose manifest `key` is, or undefined. */
 export function batchOf(key: string): number | undefined {
-  const found = /^_batches\/(\d{10})\.json$/.exec(key);
-  const batch = Number(found?.[1]);
+  return numberIn(/^_batches\/(\d{10})\.json$/, key);
+}
+
+/** The batch whose receipt `key` is, or undefined. */
+export const receiptBatchOf = (key: string): number | undefined =>
+  numberIn(/^_loads\/(\d{10})\.json$/, key);
+
+function numberIn(pattern: RegExp, key: string): number | undefined {
+  const batch = Number(pattern.exec(key)?.[1]);
   return batch > 0 ? batch : undefined;
 }
 
@@ -48,6 +55,12 @@ export const drivenPath = (...at: Parameters<typeof getObjectPath>): string =>
 /** Where the keys of rows that are gone from `table` go. */
 export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_deleted/${getObjectPath(...at)}`;
+
+/** The batch and the run that a data object's key names; undefined of any other key. */
+export function madeBy(key: string): { batch: number; run: string } | undefined {
+  const [, batch, run] = /\/(\d{10})-([^/.]+)\.[^/]+$/.exec(key) ?? [];
+  return run === undefined ? undefined : { batch: Number(batch), run };
+}
 
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>

@@ -99,6 +99,12 @@ const processedManifest = v.object({
 });
 export type ProcessedManifest = v.InferOutput<typeof processedManifest>;
 
+/** Every object that a manifest names, whichever of its lists it is in. */
+export const allObjectsOf = (manifest: IngestionManifest | ProcessedManifest): LakeObject[] =>
+  Object.values(manifest).flatMap((list: unknown) =>
+    Array.isArray(list) ? list.filter((one): one is LakeObject => v.is(lakeObject, one)) : [],
+  );
+
 /** A manifest and the SHA-256 of its bytes. */
 export interface Read<M> {
   readonly manifest: M;

@@ -5,6 +5,9 @@ import type { Db } from "../postgres/connection.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
 import { WarehouseError } from "./error.ts";
 
+/** The table of a ledger that has a row for each batch that was loaded, or skipped. */
+export const loadsOf = (ledger: string): string => qualified(ledger, "batch_load");
+
 interface LedgerTable {
   readonly name: string;
   /** What is in it, for the message of whoever may not make it. */

@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import { putOnce } from "../aws/s3.ts";
 import { checkBuild } from "../build.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
@@ -12,13 +13,13 @@ import {
 } from "../lake/manifest.ts";
 import { HINTED, writeQuarantined } from "../lake/quarantined.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
-import type { Connection, Db } from "../postgres/connection.ts";
+import { LEDGER, type Connection, type Db } from "../postgres/connection.ts";
 import { keyedBySource, recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
 import { deleteGone } from "./deleted.ts";
 import { InferredMembers } from "./inferred.ts";
-import { prepareLedger } from "./ledger.ts";
+import { loadsOf, prepareLedger } from "./ledger.ts";
 import { mergeBatch, type Rows } from "./merge.ts";
 import { quarantinedKeys, Quarantine, type InQuarantine } from "./quarantine.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
@@ -83,6 +84,16 @@ export interface LoadOptions {
   readonly goOn?: () => boolean;
   /** Told of each batch when it is in the warehouse. */
   readonly loaded?: (batch: LoadedBatch) => void;
+  /** A rebuild writes nothing to the bucket, and takes what is there, whatever code made it. */
+  readonly rebuild?: Rebuild;
+}
+
+/** What is loaded once more, as it was loaded before. */
+export interface Rebuild {
+  /** The last batch. */
+  readonly to: number;
+  /** Tables whose rows the loader left out of a batch at that time. */
+  readonly left: (batch: number) => readonly string[];
 }
 
 /** Rows of an invocation from which on it is worth saying why they took so long. */
@@ -90,6 +101,8 @@ const MANY_ROWS = 10_000;
 
 /** "totes" in ASCII: any number will do that nobody else locks in this database. */
 const LOCK = 0x746f746573;
+/** One a ledger: a rebuild beside the warehouse holds nobody up. The pipeline's own is what it always was. */
+const lockOf = (ledger: string): number => LOCK + crc32(ledger) - crc32(LEDGER);
 
 /**
  * Loads every batch that is ready, in order, each in one transaction; then writes receipts. One loader at a time.
@@ -102,17 +115,17 @@ export async function load(
   bucket: string,
   tables: readonly Table[],
   codec: ParquetCodec,
-  { wait = 60_000, goOn = () => true, loaded = () => undefined }: LoadOptions = {},
+  { wait = 60_000, goOn = () => true, loaded = () => undefined, rebuild }: LoadOptions = {},
 ): Promise<LoadingSummary> {
   const { db, schema, ledger } = connection;
-  await lock(db, wait);
+  await lock(connection, wait);
   await prepareLedger(db, ledger);
   const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, ledger, tables));
   await checkTemporary(db);
   const inferred = await InferredMembers.open(db, ledger);
   const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
-  let newest = await lastLoad(db);
+  let newest = await lastLoad(connection);
   let waitingFor: number | undefined;
   // From the newest itself: a lake that lacks it would never be noticed, nor ever be loaded.
   const listed = await listBatches(bucket, Math.max(0, newest.batch - 1));
@@ -121,8 +134,8 @@ export async function load(
       `the warehouse has loaded batch ${newest.batch}, and ${bucket} has no such batch: it was filled from another lake; ` +
         "correct PROCESSED_BUCKET or WAREHOUSE_SECRET, or restore the manifest",
     );
-  await putReceipts(db, bucket);
-  const due = listed.filter((one) => one > newest.batch);
+  if (!rebuild) await putReceipts(connection, bucket);
+  const due = listed.filter((one) => one > newest.batch && one <= (rebuild?.to ?? Infinity));
   let receipt: Promise<number> | undefined;
   const loader = {
     connection,
@@ -131,6 +144,7 @@ export async function load(
     typeOf,
     inferred,
     quarantine,
+    rebuild,
     maySilence: due.length > 0 && (await maySilence(db)),
   };
   let ahead: BatchFiles | undefined;
@@ -150,18 +164,19 @@ export async function load(
       loaded(next.loaded);
       done.push(next.loaded);
       newest = { batch, sha256: next.sha256 };
+      if (rebuild) continue;
       const before = receipt;
       receipt = awaitedLater(putReceipt(bucket, batch, next.receipt));
-      await markPut(db, before);
+      await markPut(connection, before);
     }
-    await markPut(db, receipt);
+    await markPut(connection, receipt);
   } catch (error) {
     // The batch's error is what is told: of its receipt the next loader hears, if it is due still.
-    await markPut(db, receipt).catch(() => undefined);
+    await markPut(connection, receipt).catch(() => undefined);
     throw error;
   }
-  if (done.length > 0) await writeHint(bucket, HINTS.loaded, newest.batch);
-  if (quarantine.hasChanged)
+  if (done.length > 0 && !rebuild) await writeHint(bucket, HINTS.loaded, newest.batch);
+  if (quarantine.hasChanged && !rebuild)
     await writeQuarantined(bucket, await quarantinedKeys(connection, tables, { limit: HINTED }));
   const rowByRow = await slowTables(db, schema, tables, done);
   const inQuarantine = await quarantine.state();
@@ -198,12 +213,12 @@ async function slowTables(
 /** After an error the lock goes with the connection: whoever opened it closes it. */
 const unlock = (db: Db): Promise<unknown> => db.any("select pg_advisory_unlock_all()");
 
-async function lock(db: Db, wait: number): Promise<void> {
+async function lock({ db, ledger }: Connection, wait: number): Promise<void> {
   try {
     await db.any("select set_config('lock_timeout', $1, false)", [
       `${Math.max(1, Math.floor(wait))}ms`,
     ]);
-    await db.any("select pg_advisory_lock($1)", [LOCK]);
+    await db.any("select pg_advisory_lock($1)", [lockOf(ledger)]);
     await db.any("select set_config('lock_timeout', '0', false)");
   } catch (cause) {
     if ((cause as { code?: string }).code !== "55P03") throw cause;
@@ -215,9 +230,12 @@ async function lock(db: Db, wait: number): Promise<void> {
 }
 
 /** The last batch that the warehouse has, or that was skipped, and its ingestion manifest's hash. */
-async function lastLoad(db: Db): Promise<{ batch: number; sha256: string | null }> {
+async function lastLoad({
+  db,
+  ledger,
+}: Connection): Promise<{ batch: number; sha256: string | null }> {
   const last = await db.oneOrNone<{ batch: string; sha256: string | null }>(
-    "select batch, ingestion_sha256 as sha256 from etl.batch_load order by batch desc limit 1",
+    `select batch, ingestion_sha256 as sha256 from ${loadsOf(ledger)} order by batch desc limit 1`,
   );
   return last ? { batch: Number(last.batch), sha256: last.sha256 } : { batch: 0, sha256: null };
 }
@@ -230,12 +248,13 @@ interface Loader {
   readonly typeOf: FoundType;
   readonly inferred: InferredMembers;
   readonly quarantine: Quarantine;
+  readonly rebuild: Rebuild | undefined;
   readonly maySilence: boolean;
 }
 
 /** @param meanwhile called when PostgreSQL is about to be busy for longer than we are */
 async function loadBatch(
-  { connection, tables, codec, typeOf, inferred: members, quarantine, maySilence }: Loader,
+  { connection, tables, codec, typeOf, inferred: members, quarantine, rebuild, maySilence }: Loader,
   files: BatchFiles,
   previous: string | null,
   meanwhile: () => void,
@@ -248,12 +267,17 @@ async function loadBatch(
   // After a batch that was skipped unread there is nothing to hold this one against.
   if (batch === 1 || previous !== null)
     checkChain(bucket, batch, manifest.previous_sha256, previous);
-  await checkBuild(manifest, tables, () => readNewest(bucket, batch, readProcessedManifest));
+  if (!rebuild)
+    await checkBuild(manifest, tables, () => readNewest(bucket, batch, readProcessedManifest));
+  const leftBefore = rebuild?.left(batch) ?? [];
+  const taken = tables.filter(({ name }) => !leftBefore.includes(name));
+  const isTaken = ({ table }: { readonly table: string }): boolean =>
+    taken.some(({ name }) => name === table);
   const objectOf = new Map(manifest.objects.map((object) => [object.table, object]));
-  const present = tables.filter((table) => objectOf.has(table.name));
+  const present = taken.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));
 
-  const gone = await readGone(files, manifest, tables, codec);
+  const gone = await readGone(files, manifest, taken, codec);
   const { schema } = connection;
 
   const { loaded, receipt } = await connection.db.tx(async (db) => {
@@ -277,7 +301,10 @@ async function loadBatch(
     const isRepair = manifest.kind === "resync";
     const { deleted, inferred: made } = await deleteGone(warehouse, gone, isRepair);
     for (const [table, rows] of made) inferred.set(table, (inferred.get(table) ?? 0) + rows);
-    await quarantine.settle(db, bucket, manifest);
+    await quarantine.settle(db, bucket, {
+      ...manifest,
+      rejected: manifest.rejected.filter(isTaken),
+    });
     const loaded: LoadedBatch = {
       batch,
       run: manifest.run,
@@ -296,11 +323,18 @@ async function loadBatch(
       lagSeconds: (Date.now() - Date.parse(manifest.ingested_at)) / 1000,
       seconds: (performance.now() - started) / 1000,
       left: [
-        ...new Set([...manifest.objects, ...manifest.deleted].map(({ table }) => table)),
-      ].filter((table) => !byName.has(table)),
+        ...new Set(
+          [...manifest.objects, ...manifest.deleted]
+            .filter((object) => !isTaken(object))
+            .map(({ table }) => table),
+        ),
+      ],
     };
     const { ingestion_sha256 } = manifest;
-    return { loaded, receipt: await recordLoad(db, { ...loaded, ingestion_sha256 }) };
+    return {
+      loaded,
+      receipt: await recordLoad(db, connection.ledger, { ...loaded, ingestion_sha256 }),
+    };
   });
   return { loaded, receipt, sha256: manifest.ingestion_sha256 };
 }
@@ -334,11 +368,12 @@ const RECEIPT = "receipt || jsonb_build_object('loaded_at', loaded_at) as receip
  */
 async function recordLoad(
   db: Db,
+  ledger: string,
   { ingestion_sha256, ...receipt }: LoadedBatch & { ingestion_sha256: string },
 ): Promise<object> {
   const rows = Object.values(receipt.tables).reduce((sum, table) => sum + table.rows, 0);
   const recorded = await db.one<{ receipt: object }>(
-    `insert into etl.batch_load (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
+    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
      values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
     [
       receipt.batch,
@@ -354,12 +389,13 @@ async function recordLoad(
 }
 
 /** Puts the receipts that are due, those of a loader that died before it could among them. They are for people. */
-async function putReceipts(db: Db, bucket: string): Promise<void> {
+async function putReceipts(connection: Connection, bucket: string): Promise<void> {
+  const { db, ledger } = connection;
   const due = await db.any<{ batch: string; receipt: object }>(
-    `select batch, ${RECEIPT} from etl.batch_load where not receipt_put order by batch`,
+    `select batch, ${RECEIPT} from ${loadsOf(ledger)} where not receipt_put order by batch`,
   );
   for (const { batch, receipt } of due)
-    await markPut(db, putReceipt(bucket, Number(batch), receipt));
+    await markPut(connection, putReceipt(bucket, Number(batch), receipt));
 }
 
 async function putReceipt(bucket: string, batch: number, receipt: object): Promise<number> {
@@ -369,31 +405,38 @@ async function putReceipt(bucket: string, batch: number, receipt: object): Promi
 }
 
 /** Marks the receipt of a batch, if there is one, once it is put. */
-async function markPut(db: Db, receipt: Promise<number> | undefined): Promise<void> {
+async function markPut(
+  { db, ledger }: Connection,
+  receipt: Promise<number> | undefined,
+): Promise<void> {
   if (receipt === undefined) return;
-  await db.none("update etl.batch_load set receipt_put = true where batch = $1", [await receipt]);
+  await db.none(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [
+    await receipt,
+  ]);
 }
 
 /**
  * Leaves out the next batch, for good: an operator's way past one that cannot be loaded. Recorded with its reason.
+ * A rebuild does so again, and writes nothing to the bucket.
  * @throws Error unless `batch` is the next one
  */
 export async function skipBatch(
-  { db, ledger }: Connection,
+  connection: Connection,
   bucket: string,
   { batch, why }: { readonly batch: number; readonly why: string },
-  wait = 60_000,
+  { wait = 60_000, rebuild = false }: { readonly wait?: number; readonly rebuild?: boolean } = {},
 ): Promise<void> {
-  await lock(db, wait);
+  const { db, ledger } = connection;
+  await lock(connection, wait);
   await prepareLedger(db, ledger);
-  const last = await lastLoad(db);
+  const last = await lastLoad(connection);
   if (batch !== last.batch + 1)
     throw new Error(
       `batch ${batch} cannot be skipped: the next batch to load is ${last.batch + 1}`,
     );
   const manifest = await readIfPossible(bucket, batch);
   await db.none(
-    `insert into etl.batch_load (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
+    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
      values ($1, $2, $3, $4, 0, 0, $5, $6)`,
     [
       batch,
@@ -404,8 +447,10 @@ export async function skipBatch(
       JSON.stringify({ batch, skipped_why: why }),
     ],
   );
-  await putReceipts(db, bucket);
-  await writeHint(bucket, HINTS.loaded, batch);
+  if (!rebuild) {
+    await putReceipts(connection, bucket);
+    await writeHint(bucket, HINTS.loaded, batch);
+  }
   await unlock(db);
 }
 

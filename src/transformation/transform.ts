@@ -43,6 +43,13 @@ export interface TransformationSummary {
   readonly left: readonly string[];
 }
 
+export interface TransformOptions {
+  /** The day that the objects are filed under. */
+  readonly at?: Date;
+  /** A rebuild takes what is there, whatever code read it. */
+  readonly rebuild?: boolean;
+}
+
 /**
  * Makes one batch's star rows. A pure function of the batch: run twice, it makes the same rows, and one run commits.
  * @throws ManifestError, ObjectError where the batch is not what was committed, BuildError where a deploy is under way:
@@ -53,7 +60,7 @@ export async function transform(
   tables: readonly Table[],
   codec: ParquetCodec,
   batch: number,
-  at: Date = new Date(),
+  { at = new Date(), rebuild = false }: TransformOptions = {},
 ): Promise<TransformationSummary> {
   const nothing = { batch, rows: {}, rejected: {}, deleted: {}, bytes: 0, left: [] };
   const before = await readProcessedManifest(buckets.processed, batch);
@@ -66,9 +73,10 @@ export async function transform(
       );
     return { outcome: "done already", ...nothing };
   }
-  await checkBuild(manifest, tables, () =>
-    readNewest(buckets.ingestion, batch, readIngestionManifest),
-  );
+  if (!rebuild)
+    await checkBuild(manifest, tables, () =>
+      readNewest(buckets.ingestion, batch, readIngestionManifest),
+    );
   const ready = tables.filter((table) => serves(manifest, table));
   const run = randomBytes(6).toString("hex");
   const objects: LakeObject[] = [];
@@ -158,7 +166,7 @@ export async function transform(
 }
 
 /** A batch that was read without a table, or for other lookups than it has now, lacks rows that it would look up. */
-const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
+export const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
   fingerprints[table.name]?.split(".")[0] === closureOf(table);
 
 const PARQUET = "application/vnd.apache.parquet";

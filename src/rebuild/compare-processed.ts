@@ -1,0 +1,215 @@
+/** A rebuilt processed bucket against the one that was: the rows of each batch, whatever the bytes. */
+import {
+  listBatches,
+  readProcessedManifest,
+  type LakeObject,
+  type ProcessedManifest,
+} from "../lake/manifest.ts";
+import { getContentFromFile, readS3Json } from "../lake/objects.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
+import { fileColumns } from "../parquet/schema.ts";
+import { getColumnNames, keyOf, type SourceRow, type Table } from "../table.ts";
+import { toText, type Stored } from "../values.ts";
+import { storedAt, type Vector } from "../vectors.ts";
+import { RebuildError } from "./error.ts";
+import type { RowDifference } from "./compare-warehouses.ts";
+
+/** What differs in one batch; `live` is the bucket that was. Of a row in quarantine the column is `_rejected`. */
+export type BatchDifference = RowDifference & { readonly batch: number };
+
+export interface ProcessedComparison {
+  /** Batches that both buckets have. */
+  readonly batches: number;
+  /** Rows that were compared, by table. */
+  readonly rows: Readonly<Record<string, number>>;
+  /** Batches whose rows an earlier module made, by table: they may rightly differ, and were not compared. */
+  readonly earlier: Readonly<Record<string, number>>;
+}
+
+/** The two buckets. */
+interface Sides {
+  readonly rebuilt: string;
+  readonly live: string;
+}
+
+/**
+ * Holds a rebuilt processed bucket against the one that was. Every object is read, and its hash verified.
+ * @param found told of each difference
+ * @param done told how many batches were compared
+ * @throws ManifestError, ObjectError, ParquetError for a batch that is not what was committed
+ */
+export async function compareProcessed(
+  sides: Sides,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+  found: (difference: BatchDifference) => void,
+  done: (batches: number) => void = () => undefined,
+): Promise<ProcessedComparison> {
+  const there = new Set(await listBatches(sides.live, 0));
+  const batches = (await listBatches(sides.rebuilt, 0)).filter((batch) => there.has(batch));
+  const rows: Record<string, number> = {};
+  const earlier: Record<string, number> = {};
+  for (const [i, batch] of batches.entries()) {
+    const rebuilt = await manifestOf(sides.rebuilt, batch);
+    const live = await manifestOf(sides.live, batch);
+    const byName = new Map(tables.map((table) => [table.name, table]));
+    for (const name of namesIn(rebuilt, live)) {
+      const table = byName.get(name);
+      if (!table || rebuilt.fingerprints[name] !== live.fingerprints[name]) {
+        earlier[name] = (earlier[name] ?? 0) + 1;
+        continue;
+      }
+      const of = (list: readonly LakeObject[]) => list.find((object) => object.table === name);
+      const tell = (difference: RowDifference): void => found({ ...difference, batch });
+      const compared = await compareRows(
+        { bucket: sides.rebuilt, object: of(rebuilt.objects) },
+        { bucket: sides.live, object: of(live.objects) },
+        table,
+        codec,
+        tell,
+      );
+      rows[name] = (rows[name] ?? 0) + compared;
+      await compareRejected(
+        { bucket: sides.rebuilt, object: of(rebuilt.rejected) },
+        { bucket: sides.live, object: of(live.rejected) },
+        name,
+        tell,
+      );
+    }
+    done(i + 1);
+  }
+  return { batches: batches.length, rows, earlier };
+}
+
+async function manifestOf(bucket: string, batch: number): Promise<ProcessedManifest> {
+  const read = await readProcessedManifest(bucket, batch);
+  if (!read) throw new RebuildError(`the manifest of batch ${batch} is gone from ${bucket}`);
+  return read.manifest;
+}
+
+/** The tables that either manifest has rows of, or was asked for. */
+const namesIn = (...manifests: readonly ProcessedManifest[]): Set<string> =>
+  new Set(
+    manifests.flatMap(({ fingerprints, objects, rejected }) => [
+      ...Object.keys(fingerprints),
+      ...[...objects, ...rejected].map(({ table }) => table),
+    ]),
+  );
+
+/** An object of one side; undefined where its batch has no such rows. */
+interface Side {
+  readonly bucket: string;
+  readonly object: LakeObject | undefined;
+}
+
+/** The rows of one object, a column at a time. */
+class Columns {
+  readonly rows: number;
+  readonly #read: (column: string) => Promise<Vector>;
+  readonly #table: Table;
+
+  constructor({ bucket, object }: Side, table: Table, codec: ParquetCodec) {
+    this.#table = table;
+    this.rows = object?.rows ?? 0;
+    const columns = fileColumns(table.columns);
+    let bytes: Promise<Buffer> | undefined;
+    this.#read = async (column) => {
+      bytes ??= getContentFromFile(bucket, object!);
+      const wanted = columns.filter(({ name }) => name === column);
+      const [vector] = await codec.read(await bytes, wanted);
+      return vector!;
+    };
+  }
+
+  async texts(column: string): Promise<(string | null)[]> {
+    if (this.rows === 0) return [];
+    const vector = await this.#read(column);
+    const declared = this.#table.columns[column]!;
+    const text = (stored: Stored): string | null =>
+      stored === null ? null : toText(declared, stored);
+    return Array.from({ length: this.rows }, (_, row) => text(storedAt(vector, row)));
+  }
+}
+
+/** Rows of one key are one in a batch: they are met by key, whatever their order. @returns how many were rebuilt */
+async function compareRows(
+  rebuilt: Side,
+  live: Side,
+  table: Table,
+  codec: ParquetCodec,
+  found: (difference: RowDifference) => void,
+): Promise<number> {
+  const [ours, theirs] = [rebuilt, live].map((side) => new Columns(side, table, codec));
+  const key = keyOf(table);
+  const keysOf = async (side: Columns): Promise<string[]> => {
+    const columns: (string | null)[][] = [];
+    for (const column of key) columns.push(await side.texts(column));
+    return Array.from({ length: side.rows }, (_, row) =>
+      JSON.stringify(columns.map((texts) => texts[row])),
+    );
+  };
+  const ourKeys = await keysOf(ours!);
+  const theirKeys = await keysOf(theirs!);
+  const about = (texts: string): Pick<RowDifference, "table" | "key"> => {
+    const values = JSON.parse(texts) as (string | null)[];
+    return {
+      table: table.name,
+      key: Object.fromEntries(key.map((column, at) => [column, values[at]!])),
+    };
+  };
+  const placeOf = new Map(theirKeys.map((texts, row) => [texts, row]));
+  const pairs: [ours: number, theirs: number][] = [];
+  for (const [row, texts] of ourKeys.entries()) {
+    const there = placeOf.get(texts);
+    placeOf.delete(texts);
+    if (there === undefined) found({ ...about(texts), kind: "extra" });
+    else pairs.push([row, there]);
+  }
+  for (const texts of placeOf.keys()) found({ ...about(texts), kind: "missing" });
+  for (const column of getColumnNames(table).filter((one) => !key.includes(one))) {
+    const a = await ours!.texts(column);
+    const b = await theirs!.texts(column);
+    for (const [row, there] of pairs)
+      if (a[row] !== b[there])
+        found({
+          ...about(ourKeys[row]!),
+          kind: "different",
+          column,
+          rebuilt: a[row]!,
+          live: b[there]!,
+        });
+  }
+  return ours!.rows;
+}
+
+/** Rows in quarantine come in the order of their source rows. */
+async function compareRejected(
+  rebuilt: Side,
+  live: Side,
+  table: string,
+  found: (difference: RowDifference) => void,
+): Promise<void> {
+  const [ours, theirs] = await Promise.all([rebuilt, live].map(linesOf));
+  for (let at = 0; at < Math.max(ours!.length, theirs!.length); at++) {
+    const [a = null, b = null] = [ours![at], theirs![at]];
+    if (a === b) continue;
+    const { key } = JSON.parse((a ?? b)!) as SourceRow;
+    const kind = a === null ? "missing" : b === null ? "extra" : "different";
+    found({
+      table,
+      key: { key: typeof key === "string" ? key : JSON.stringify(key) },
+      kind,
+      column: "_rejected",
+      rebuilt: a,
+      live: b,
+    });
+  }
+}
+
+async function linesOf({ bucket, object }: Side): Promise<string[]> {
+  const lines: string[] = [];
+  if (object)
+    for await (const rows of readS3Json(bucket, object))
+      for (const row of rows) lines.push(JSON.stringify(row));
+  return lines;
+}

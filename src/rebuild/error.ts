@@ -1,0 +1,4 @@
+/** A rebuild that cannot be done, or whose outcome could not be told: says why and what to do. */
+export class RebuildError extends Error {
+  override readonly name = "RebuildError";
+}

@@ -1,0 +1,118 @@
+import { putOnce } from "../aws/s3.ts";
+import { fingerprintsOf } from "../fingerprint.ts";
+import { manifestKey, receiptKey } from "../lake/keys.ts";
+import {
+  listBatches,
+  ManifestError,
+  readIngestionManifest,
+  readProcessedManifest,
+} from "../lake/manifest.ts";
+import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
+import type { Table } from "../table.ts";
+import { serves, transform, type Buckets } from "../transformation/transform.ts";
+import { RebuildError } from "./error.ts";
+import type { Skipped } from "./warehouse.ts";
+
+/** What a processed bucket is made of. */
+export interface IngestionLake {
+  /** `ingestion`, and the bucket that is being filled. */
+  readonly buckets: Buckets;
+  readonly tables: readonly Table[];
+  readonly codec: ParquetCodec;
+  /** How each batch was loaded before, where it was. */
+  readonly receipts: ReadonlyMap<number, Receipt>;
+}
+
+export interface ProcessedRebuild {
+  /** The newest batch. */
+  readonly newest: number;
+  /** Batches that an earlier try had made. */
+  readonly before: number;
+  readonly skipped: readonly Skipped[];
+}
+
+/**
+ * The batches of the ingestion bucket, in order.
+ * @throws RebuildError where one is missing, or there is none
+ */
+export async function ingestedBatches(bucket: string): Promise<number[]> {
+  const batches = await listBatches(bucket, 0);
+  const missing = batches.findIndex((batch, i) => batch !== i + 1) + 1;
+  if (missing > 0 || batches.length === 0)
+    throw new RebuildError(
+      `s3://${bucket}/${manifestKey(missing || 1)} is not there: ` +
+        (missing > 0
+          ? "npm run rebuild -- --verify names all that is missing"
+          : "nothing was ingested yet, or INGESTION_BUCKET is another one"),
+    );
+  return batches;
+}
+
+/**
+ * Makes the processed bucket again, from the ingestion bucket alone: into an empty bucket, or one that an earlier try began
+ * to fill. A batch that an operator skipped is left out again, and its receipt says why there too.
+ *
+ * @param done told how many batches are made
+ * @throws RebuildError where the bucket holds something else; ManifestError, ObjectError for a batch that is not what was
+ *   committed: those before it are made, and the next try goes on there
+ */
+export async function rebuildProcessed(
+  { buckets, tables, codec, receipts }: IngestionLake,
+  done: (batches: number) => void = () => undefined,
+): Promise<ProcessedRebuild> {
+  const batches = await ingestedBatches(buckets.ingestion);
+  const before = await checkTarget(buckets, tables, batches);
+  const skipped: Skipped[] = [];
+  for (const batch of batches) {
+    const why = receipts.get(batch)?.skipped_why;
+    if (why !== undefined) {
+      await putSkipped(buckets.processed, batch, why);
+      skipped.push({ batch, why });
+    } else if (!before.has(batch)) {
+      const ingested = await readIngestionManifest(buckets.ingestion, batch);
+      if (!ingested)
+        throw new ManifestError(`s3://${buckets.ingestion}/${manifestKey(batch)} is gone`);
+      // Filed under the day on which it was, and not under today.
+      const at = new Date(ingested.manifest.committed_at);
+      await transform(buckets, tables, codec, batch, { at, rebuild: true });
+    }
+    done(batch);
+  }
+  return { newest: batches.length, before: before.size, skipped };
+}
+
+async function putSkipped(bucket: string, batch: number, why: string): Promise<void> {
+  const body = Buffer.from(`${JSON.stringify({ batch, skipped_why: why })}\n`);
+  await putOnce(bucket, receiptKey(batch), body, "application/json");
+}
+
+/** @returns the batches that are there already; empty of a bucket that has none */
+async function checkTarget(
+  { ingestion, processed }: Buckets,
+  tables: readonly Table[],
+  batches: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const other = (what: string): RebuildError =>
+    new RebuildError(`${processed} ${what}: a rebuild wants an empty bucket`);
+  for (const batch of await listReceipts(processed))
+    if ((await readReceipt(processed, batch)).skipped_why === undefined)
+      throw other(`is a pipeline's (it has ${receiptKey(batch)})`);
+  const there = await listBatches(processed, 0);
+  for (const batch of there) {
+    const made = await readProcessedManifest(processed, batch);
+    const from = batches.includes(batch)
+      ? await readIngestionManifest(ingestion, batch)
+      : undefined;
+    if (!made || !from || made.manifest.ingestion_sha256 !== from.sha256)
+      throw other(`has a batch ${batch} that was made from another lake`);
+    const ours = fingerprintsOf(tables.filter((table) => serves(from.manifest, table)));
+    const theirs = made.manifest.fingerprints;
+    const changed = [...new Set([...Object.keys(ours), ...Object.keys(theirs)])].filter(
+      (table) => ours[table] !== theirs[table],
+    );
+    if (changed.length > 0)
+      throw other(`has a batch ${batch} that other modules made for ${changed.join(", ")}`);
+  }
+  return new Set(there);
+}

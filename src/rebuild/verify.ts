@@ -1,0 +1,290 @@
+/** Is the lake whole? Reads all of it, goes on after the first problem, and names each. */
+import { listKeys } from "../aws/s3.ts";
+import { BATCHES, HINTS, LOADS, madeBy, manifestKey, receiptKey } from "../lake/keys.ts";
+import {
+  allObjectsOf,
+  listBatches,
+  ManifestError,
+  readIngestionManifest,
+  readProcessedManifest,
+  type IngestionManifest,
+  type LakeObject,
+  type ProcessedManifest,
+  type Read,
+} from "../lake/manifest.ts";
+import { getContentFromFile, ObjectError, readS3Json } from "../lake/objects.ts";
+import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
+import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
+import { fileColumns } from "../parquet/schema.ts";
+import type { Buckets } from "../transformation/transform.ts";
+import { eachOf } from "./at-once.ts";
+import { unseen, type Progress } from "./progress.ts";
+
+/** Something in the lake that is not as it was committed. */
+export interface LakeProblem {
+  readonly bucket: string;
+  readonly batch: number;
+  /**
+   * `gap`: no manifest of a number that has later ones; `manifest`: one that cannot be read; `chain`: one that is not what
+   * another says of it; `object`: gone, altered, unreadable or of other rows; `receipt`: of no batch, or of another run.
+   */
+  readonly kind: "gap" | "manifest" | "chain" | "object" | "receipt";
+  readonly message: string;
+  /** Why an operator left its batch out; such a problem is known. */
+  readonly skipped?: string;
+}
+
+export interface Verification {
+  /** Batches of the ingestion bucket. */
+  readonly batches: number;
+  /** Of those, how many have a processed manifest. */
+  readonly processed: number;
+  /** Objects that were read. */
+  readonly objects: number;
+  readonly bytes: number;
+  /** Objects that no manifest names: what runs left behind that lost a race, or that are at work now. */
+  readonly orphans: number;
+  readonly problems: readonly LakeProblem[];
+}
+
+/** Manifests that are read at a time, each with its objects. */
+const AT_ONCE = 8;
+
+/**
+ * Reads every manifest, receipt and object of both buckets and holds each against what says what it should be.
+ * Writes nothing. Memory does not grow with the objects.
+ * @throws S3Error where a bucket cannot be read
+ */
+export async function verify(
+  buckets: Buckets,
+  codec: ParquetCodec,
+  progress: Progress = unseen,
+): Promise<Verification> {
+  // In this order: what is committed meanwhile is in no list that says it should be in another.
+  const receipted = await listReceipts(buckets.processed);
+  const transformed = await listBatches(buckets.processed, 0);
+  const ingested = await listBatches(buckets.ingestion, 0);
+  const lake = new Lake(buckets, codec);
+  await progress(transformed.length + ingested.length, "manifests", async (done) => {
+    let read = 0;
+    const each = (batches: readonly number[], work: (batch: number) => Promise<void>) =>
+      eachOf(batches, AT_ONCE, async (batch) => {
+        await work(batch);
+        done(++read);
+      });
+    await each(ingested, (batch) => lake.readIngested(batch));
+    await each(transformed, (batch) => lake.readProcessed(batch));
+  });
+  await eachOf(receipted, AT_ONCE, (batch) => lake.readReceipt(batch));
+  lake.checkManifests({ receipted, transformed, ingested });
+  return {
+    batches: ingested.length,
+    processed: transformed.length,
+    objects: lake.objects,
+    bytes: lake.bytes,
+    orphans: await lake.countOrphans(),
+    problems: lake.problems,
+  };
+}
+
+/** What is kept of a manifest: its objects apart, these are a few hundred bytes. */
+interface Link {
+  readonly sha256: string;
+  readonly previous: string | null;
+  readonly run: string;
+  /** Of a processed manifest: the ingestion manifest that it was made from. */
+  readonly madeFrom?: string;
+}
+
+class Lake {
+  objects = 0;
+  bytes = 0;
+  readonly #buckets: Buckets;
+  readonly #codec: ParquetCodec;
+  readonly #problems: LakeProblem[] = [];
+  readonly #ingested = new Map<number, Link>();
+  readonly #processed = new Map<number, Link>();
+  readonly #receipts = new Map<number, Receipt>();
+
+  constructor(buckets: Buckets, codec: ParquetCodec) {
+    this.#buckets = buckets;
+    this.#codec = codec;
+  }
+
+  /** In the order of their batches; those of a batch that was skipped say so. */
+  get problems(): LakeProblem[] {
+    return this.#problems
+      .map((problem) => {
+        const skipped = this.#receipts.get(problem.batch)?.skipped_why;
+        return skipped === undefined ? problem : { ...problem, skipped };
+      })
+      .toSorted((a, b) => a.batch - b.batch || (a.message < b.message ? -1 : 1));
+  }
+
+  async readReceipt(batch: number): Promise<void> {
+    const bucket = this.#buckets.processed;
+    await this.#trying({ bucket, batch, kind: "receipt" }, async () => {
+      this.#receipts.set(batch, await readReceipt(bucket, batch));
+    });
+  }
+
+  async readIngested(batch: number): Promise<void> {
+    await this.#readManifest(this.#buckets.ingestion, batch, readIngestionManifest, this.#ingested);
+  }
+
+  async readProcessed(batch: number): Promise<void> {
+    await this.#readManifest(
+      this.#buckets.processed,
+      batch,
+      readProcessedManifest,
+      this.#processed,
+    );
+  }
+
+  async #readManifest<M extends IngestionManifest | ProcessedManifest>(
+    bucket: string,
+    batch: number,
+    read: (bucket: string, batch: number) => Promise<Read<M> | undefined>,
+    into: Map<number, Link>,
+  ): Promise<void> {
+    await this.#trying({ bucket, batch, kind: "manifest" }, async () => {
+      const found = await read(bucket, batch);
+      if (!found) throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is gone`);
+      const { manifest, sha256 } = found;
+      into.set(batch, {
+        sha256,
+        previous: manifest.previous_sha256,
+        run: manifest.run,
+        ...("ingestion_sha256" in manifest ? { madeFrom: manifest.ingestion_sha256 } : {}),
+      });
+      for (const object of allObjectsOf(manifest))
+        await this.#trying({ bucket, batch, kind: "object" }, () =>
+          this.#checkObject(bucket, object),
+        );
+    });
+  }
+
+  /** What manifests and receipts say of each other. */
+  checkManifests(there: {
+    readonly receipted: readonly number[];
+    readonly transformed: readonly number[];
+    readonly ingested: readonly number[];
+  }): void {
+    const { ingestion, processed } = this.#buckets;
+    const tell = (kind: LakeProblem["kind"], bucket: string, batch: number, message: string) =>
+      this.#problems.push({ kind, bucket, batch, message });
+    const ingested = new Set(there.ingested);
+    const newest = Math.max(there.ingested.at(-1) ?? 0, there.transformed.at(-1) ?? 0);
+    for (let batch = 1; batch <= newest; batch++)
+      if (!ingested.has(batch))
+        tell(
+          "gap",
+          ingestion,
+          batch,
+          `s3://${ingestion}/${manifestKey(batch)} is not there, and later ones, or what was made of it, are`,
+        );
+    const transformed = new Set(there.transformed);
+    const receipted = new Set(there.receipted);
+    const loaded = there.receipted.at(-1) ?? 0;
+    for (let batch = 1; batch < loaded && batch < (there.transformed.at(-1) ?? 0); batch++)
+      if (!transformed.has(batch) && !receipted.has(batch))
+        tell(
+          "gap",
+          processed,
+          batch,
+          `s3://${processed}/${manifestKey(batch)} is not there, and batch ${loaded} was loaded after it`,
+        );
+    for (const batch of receipted)
+      if (!transformed.has(batch))
+        tell(
+          "receipt",
+          processed,
+          batch,
+          `s3://${processed}/${receiptKey(batch)} is a receipt of no batch: ${manifestKey(batch)} is not there`,
+        );
+    for (const [batch, { previous }] of this.#ingested) {
+      const before = this.#ingested.get(batch - 1)?.sha256;
+      if (batch === 1 ? previous !== null : before !== undefined && previous !== before)
+        tell(
+          "chain",
+          ingestion,
+          batch,
+          `the chain of manifests is broken at batch ${batch}: it was made after a batch ${batch - 1} with SHA-256 ${previous}, found ${before ?? "that it is the first"}`,
+        );
+    }
+    for (const [batch, { previous, madeFrom, run }] of this.#processed) {
+      const from = this.#ingested.get(batch);
+      if (from && (madeFrom !== from.sha256 || previous !== from.previous))
+        tell(
+          "chain",
+          processed,
+          batch,
+          `s3://${processed}/${manifestKey(batch)} was made from an ingestion manifest with SHA-256 ${madeFrom} after ${previous}, found ${from.sha256} after ${from.previous}`,
+        );
+      const receipt = this.#receipts.get(batch);
+      if (receipt?.run !== undefined && receipt.run !== run)
+        tell(
+          "receipt",
+          processed,
+          batch,
+          `s3://${processed}/${receiptKey(batch)} says that run ${receipt.run} was loaded, found run ${run}`,
+        );
+    }
+  }
+
+  async #checkObject(bucket: string, object: LakeObject): Promise<void> {
+    this.objects++;
+    this.bytes += object.bytes;
+    if (!object.key.endsWith(".parquet")) {
+      // Counts them, and wants each to be a JSON object.
+      for await (const _ of readS3Json(bucket, object));
+      return;
+    }
+    const bytes = await getContentFromFile(bucket, object);
+    const where = `s3://${bucket}/${object.key}`;
+    let rows: number;
+    try {
+      const [vector] = await this.#codec.read(bytes, fileColumns({}));
+      rows = vector!.values.length;
+    } catch (cause) {
+      throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
+    }
+    if (rows !== object.rows)
+      throw new ParquetError(`${where}: expected ${object.rows} rows, found ${rows}`);
+  }
+
+  /** How many objects no manifest names: those of a run that did not commit that batch. */
+  async countOrphans(): Promise<number> {
+    const { ingestion, processed } = this.#buckets;
+    const others = [BATCHES, LOADS, ...Object.values(HINTS)];
+    let count = 0;
+    for (const [bucket, manifests] of [
+      [ingestion, this.#ingested],
+      [processed, this.#processed],
+    ] as const)
+      for (const key of await listKeys(bucket, "", "")) {
+        const made = madeBy(key);
+        const isNamed = made && manifests.get(made.batch)?.run === made.run;
+        if (!isNamed && !others.some((other) => key.startsWith(other))) count++;
+      }
+    return count;
+  }
+
+  /** A problem of the lake is noted; what else goes wrong is thrown. */
+  async #trying(
+    about: Pick<LakeProblem, "bucket" | "batch" | "kind">,
+    work: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      if (
+        !(error instanceof ManifestError) &&
+        !(error instanceof ObjectError) &&
+        !(error instanceof ParquetError)
+      )
+        throw error;
+      this.#problems.push({ ...about, message: error.message });
+    }
+  }
+}
