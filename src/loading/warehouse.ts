@@ -1,6 +1,6 @@
 import { readCatalogue, type CatalogueColumn, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Db } from "../postgres/connection.ts";
-import { literal, name, names, qualified } from "../postgres/sql.ts";
+import { literal, name, names, parameterised, qualified } from "../postgres/sql.ts";
 import { keyOf, recordIdOf, getColumnNames, type Column, type Table } from "../table.ts";
 import { placeholder, toText } from "../values.ts";
 
@@ -203,11 +203,14 @@ export function inferMembers(
   );
   const place = qualified(schema, table.name);
   return db.result(
-    `insert into ${place} (${names(columns)})
-     select ${values.join(", ")} from (${keys}) k
-      where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key and ${within})
-         on conflict (${name(key!)}) do nothing`,
-    parameters,
+    parameterised(
+      `insert into ${place} (${names(columns)})
+       select ${values.join(", ")} from (${keys}) k
+        where k.key is not null and not exists (select from ${place} d where d.${name(key!)} = k.key and ${within})
+           on conflict (${name(key!)}) do nothing`,
+      parameters,
+    ),
+    undefined,
     (result) => result.rowCount,
   );
 }

@@ -20,6 +20,9 @@ type Looked = Readonly<Record<string, SourceRow | null>>;
 
 const NO_LOOKUPS: Looked = Object.freeze({});
 
+/** A reason is for a person: a formatter may have put a whole row into it. */
+const REASON_CHARACTERS = 2000;
+
 /** Rows that are remembered as made already; beyond, all are forgotten. */
 const REMEMBERED = 10_000;
 
@@ -87,7 +90,7 @@ export class StarRows {
       const made = this.#table.format(row, look(source, row, lookups));
       stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#reject({ table: this.#table.name, key: sourceKey(source, row), reason, row });
       return;
     }
@@ -202,6 +205,15 @@ export class StarRows {
       nullable: source.columns[by]!.nullable,
       rows: found.get(target.name),
     }));
+  }
+}
+
+/** What was thrown, in words: a formatter may throw anything, also what has none. */
+function reasonOf(error: unknown): string {
+  try {
+    return String(error instanceof Error ? error.message : error).slice(0, REASON_CHARACTERS);
+  } catch {
+    return "the formatter threw something that has no text";
   }
 }
 
