@@ -26,6 +26,12 @@ export function batchOf(key: string): number | undefined {
   return batch > 0 ? batch : undefined;
 }
 
+/** A table's name as the first part of a key: not one of the lake's own, which begin with `_`, and not `..`, which S3 refuses. */
+const folderOf = (table: string): string =>
+  encodeURIComponent(table).replace(/^[_.]+/, (first) =>
+    first.replaceAll("_", "%5F").replaceAll(".", "%2E"),
+  );
+
 /** `table/yyyy/mm/dd/batch-run.extension`, the day in UTC. No two runs make the same key. */
 export function getObjectPath(
   table: string,
@@ -33,7 +39,7 @@ export function getObjectPath(
   extension: string,
 ): string {
   const day = at.toISOString().slice(0, 10).replaceAll("-", "/");
-  return `${encodeURIComponent(table)}/${day}/${number(batch)}-${run}.${extension}`;
+  return `${folderOf(table)}/${day}/${number(batch)}-${run}.${extension}`;
 }
 
 /** Where the rows that did not fit `table` go. */
