@@ -46,6 +46,12 @@ export function getObjectPath(
 export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_rejected/${getObjectPath(...at)}`;
 
+/** Whether `key` is where data of `table` belongs; names with a leading `_` or `.` stood there as they are at first. */
+export const isOfTable = (key: string, table: string): boolean =>
+  [folderOf(table), encodeURIComponent(table)].some((folder) =>
+    key.replace(/^_(rejected|deleted)\//, "").startsWith(`${folder}/`),
+  );
+
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
   decodeURIComponent(key.replace(/^_rejected\//, "").split("/")[0]!);

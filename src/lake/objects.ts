@@ -4,6 +4,7 @@ import { createGunzip, gzipSync } from "node:zlib";
 import { getObject, putOnce, TooLargeError } from "../aws/s3.ts";
 import { isObject } from "../json.ts";
 import type { SourceRow } from "../table.ts";
+import { isOfTable } from "./keys.ts";
 import { sha256, type LakeObject } from "./manifest.ts";
 
 /** A data object that is not what its manifest says. Its whole batch fails: nothing of it is half-done. */
@@ -17,6 +18,10 @@ export class ObjectError extends Error {
  */
 export async function getContentFromFile(bucket: string, object: LakeObject): Promise<Buffer> {
   const where = `s3://${bucket}/${object.key}`;
+  if (!isOfTable(object.key, object.table))
+    throw new ObjectError(
+      `${where} is no object of ${object.table}, though a manifest says so; restore the manifest that was written first`,
+    );
   const bytes = await getUpTo(bucket, object);
   if (!bytes)
     throw new ObjectError(

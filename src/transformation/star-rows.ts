@@ -88,7 +88,10 @@ export class StarRows {
     let stars: readonly SourceRow[];
     try {
       const made = this.#table.format(row, look(source, row, lookups));
-      stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
+      // A copy has no holes: `map` would pass them by.
+      stars = (Array.isArray(made) ? [...(made as unknown[])] : [made]).map((star) =>
+        this.#check(star),
+      );
     } catch (error) {
       const reason = reasonOf(error);
       this.#reject({ table: this.#table.name, key: sourceKey(source, row), reason, row });

@@ -4,6 +4,7 @@ import {
   batchOf,
   getObjectPath,
   getTableName,
+  isOfTable,
   LOADS,
   rejectedPath,
 } from "../../src/lake/keys.ts";
@@ -29,6 +30,9 @@ describe("a key of the lake", () => {
       expect(key).to.equal(`${folder}/2026/11/22/0000000042-ab12.json.gz`);
       expect(getTableName(key)).to.equal(table);
       expect(getTableName(rejectedPath(table, at, "json.gz"))).to.equal(table);
+      expect(isOfTable(key, table)).to.equal(true);
+      expect(isOfTable(rejectedPath(table, at, "json.gz"), table)).to.equal(true);
+      expect(isOfTable(key, `${table}x`) || isOfTable(`x${key}`, table)).to.equal(false);
       expect(key.startsWith(BATCHES) || key.startsWith(LOADS)).to.equal(false);
     });
 
