@@ -39,9 +39,18 @@ const LOADS = `create table etl.batch_load (
 /** Makes the loader's own schema and table, where they are not there.
  *  @throws WarehouseError where this user may not */
 export async function prepareLoads(db: Db): Promise<void> {
-  const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass('etl.batch_load') is not null as there",
+  const { there, may } = await db.one<{ there: boolean; may: boolean | null }>(
+    `select c.oid is not null as there,
+            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select, insert, update') as may
+       from (values (1)) one
+       left join pg_namespace n on n.nspname = 'etl'
+       left join pg_class c on c.relnamespace = n.oid and c.relname = 'batch_load'`,
   );
+  if (there && may === false)
+    throw new WarehouseError(
+      "permission denied for etl.batch_load, where loaded batches are counted: another user made it; " +
+        "ALTER SCHEMA etl and its tables to be this user's, or GRANT USAGE on it, and SELECT, INSERT, UPDATE on these, to it",
+    );
   if (there) return;
   try {
     await db.none(`create schema if not exists etl; ${LOADS}`);

@@ -43,7 +43,11 @@ const CASES: readonly [what: string, bad: () => unknown, reason: RegExp][] = [
   ["a function", () => () => ({ id: 2 }), /returned .*=>.*; expected a row/],
   ["a bigint", () => 2n, /returned 2/],
   ["a promise of a row", () => Promise.resolve({ id: 2, word: "later" }), /^id: is missing$/],
-  ["a thenable", () => ({ then: () => undefined }), /^id: is missing$/],
+  [
+    "a thenable",
+    () => Object.fromEntries([["then", () => undefined]]) as unknown,
+    /^id: is missing$/,
+  ],
   ["a row that inherits its values", () => Object.create({ id: 2, word: "x" }), /^id: is missing$/],
   [
     "a row with its values under __proto__",

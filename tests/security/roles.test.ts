@@ -222,6 +222,22 @@ describe("the loader's SQL", () => {
     ]);
   });
 
+  it("says what a second loader lacks, where the first one's ledger is there", async () => {
+    await anew();
+    const first = await begin("warehouse-role.sql");
+    await callWith(p, "loading", { WAREHOUSE_SECRET: first.secret });
+    const second = await begin("warehouse-role.sql");
+    await expect(callWith(p, "loading", { WAREHOUSE_SECRET: second.secret })).to.be.rejectedWith(
+      "permission denied for etl.batch_load, where loaded batches are counted: another user made it; ALTER",
+    );
+    await p.star.none("reassign owned by $1:name to $2:name", [first.user, second.user]);
+    await p.shop.none("update staff set first_name = 'Second'");
+    await p.ingest();
+    await p.transform();
+    await callWith(p, "loading", { WAREHOUSE_SECRET: second.secret });
+    await p.expectTrue({ allowExtraDates: true });
+  });
+
   it("says which one grant more has triggers left out", async () => {
     await anew();
     const { user } = await begin("warehouse-role.sql");
