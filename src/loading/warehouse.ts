@@ -49,7 +49,7 @@ export async function prepareLoads(db: Db): Promise<void> {
   if (there && may === false)
     throw new WarehouseError(
       "permission denied for etl.batch_load, where loaded batches are counted: another user made it; " +
-        "ALTER SCHEMA etl and its tables to be this user's, or GRANT USAGE on it, and SELECT, INSERT, UPDATE on these, to it",
+        "REASSIGN OWNED BY that user TO this one, or GRANT USAGE ON SCHEMA etl and SELECT, INSERT, UPDATE on its tables",
     );
   if (there) return;
   try {

@@ -228,7 +228,7 @@ describe("the loader's SQL", () => {
     await callWith(p, "loading", { WAREHOUSE_SECRET: first.secret });
     const second = await begin("warehouse-role.sql");
     await expect(callWith(p, "loading", { WAREHOUSE_SECRET: second.secret })).to.be.rejectedWith(
-      "permission denied for etl.batch_load, where loaded batches are counted: another user made it; ALTER",
+      "permission denied for etl.batch_load, where loaded batches are counted: another user made it; REASSIGN OWNED BY",
     );
     await p.star.none("reassign owned by $1:name to $2:name", [first.user, second.user]);
     await p.shop.none("update staff set first_name = 'Second'");
