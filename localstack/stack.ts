@@ -16,6 +16,7 @@ import pg from "pg";
 import { startAws, type AwsServer } from "./aws/server.ts";
 import { Queue, type QueueHandler, type QueueOptions } from "./events.ts";
 import { startPostgres, type Postgres, type PostgresOptions } from "./postgres.ts";
+import { addUsers, type Users } from "./users.ts";
 
 /** How the stack is set up. All of it may be left out. */
 export interface StackOptions {
@@ -64,6 +65,8 @@ export interface PipelineNames {
 export interface Pipeline {
   readonly env: StackEnv;
   readonly queues: { readonly transformation: Queue; readonly loading: Queue };
+  /** As whom the functions enter the databases: what the secrets say. */
+  readonly users: Users;
   /** Sends the queues' messages to these from now on. */
   readonly connectFunctions: (handlers: {
     readonly transformation: QueueHandler;
@@ -75,7 +78,7 @@ export interface Pipeline {
 export interface Stack extends Pipeline {
   readonly postgres: Postgres;
   readonly aws: AwsServer;
-  /** Makes the buckets, secrets, queues and notifications of one more pipeline, on databases that exist. */
+  /** Makes the buckets, users, secrets, queues and notifications of one more pipeline, on databases that exist. */
   addPipeline(names: PipelineNames): Promise<Pipeline>;
   /** Has something stopped before all that was started before it. */
   defer(name: string, stop: () => unknown): void;
@@ -131,10 +134,12 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       };
       const transformation = queue(names.transformationQueue);
       const loading = queue(names.loadingQueue);
-      await provision(aws, postgres, names, { transformation, loading });
+      const users = await addUsers(postgres, names);
+      await provision(aws, users, names, { transformation, loading });
       return {
         env: environment(aws, names),
         queues: { transformation, loading },
+        users,
         connectFunctions(handlers) {
           transformation.connect(handlers.transformation);
           loading.connect(handlers.loading);
@@ -187,7 +192,7 @@ function environment(aws: AwsServer, names: PipelineNames): StackEnv {
 /** Through the SDKs, as anybody would: what they make here they make on AWS. */
 async function provision(
   { endpoint, region }: AwsServer,
-  postgres: Postgres,
+  { reader, loader }: Users,
   names: PipelineNames,
   queues: Pipeline["queues"],
 ): Promise<void> {
@@ -198,8 +203,8 @@ async function provision(
     await Promise.all([
       provisionBucket(s3, names.ingestionBucket, queues.transformation),
       provisionBucket(s3, names.processedBucket, queues.loading),
-      putSecret(secrets, names.sourceSecret, credentialsOf(postgres, names.source)),
-      putSecret(secrets, names.warehouseSecret, credentialsOf(postgres, names.warehouse)),
+      putSecret(secrets, names.sourceSecret, reader),
+      putSecret(secrets, names.warehouseSecret, loader),
     ]);
   } finally {
     s3.destroy();

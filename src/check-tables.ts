@@ -127,7 +127,8 @@ function checkShape(file: string, module: unknown): Table {
     throw new TableError(file, field, `${issue.message} (found ${issue.received})`);
   }
   // The parsed value is a copy of plain data; sources keep their identity by name.
-  const declared = module as { format: Table["format"]; columns: Columns };
+  const declared = module as Declared;
+  checkNames(file, declared);
   const { name, description, version, deleted } = parsed.output;
   const sources = [parsed.output.source].flat() as Source[];
   const lookups = parsed.output.lookups as Record<string, Lookup>;
@@ -203,6 +204,32 @@ const keyText = (of: { readonly columns: Columns }): string =>
   `(${keyOf(of)
     .map((column) => `${column} ${typeName(of.columns[column]!)}`)
     .join(", ")})`;
+
+/** What a module exports, once its shape was seen to. */
+type Declared = Pick<Table, "columns" | "format"> & {
+  readonly source: Source | readonly Source[];
+  readonly lookups?: Table["lookups"];
+};
+
+/** Names that no copy of an object has: what is called so would be left out in silence. */
+const UNCOPIED = ["__proto__", "prototype", "constructor"];
+
+function checkNames(file: string, { columns, source, lookups = {} }: Declared): void {
+  const sources = [[source].flat(), Object.values(lookups).map((one) => one.source)].flat();
+  const found = [
+    ...Object.keys(columns).map((column) => [`columns.${column}`, column] as const),
+    ...Object.keys(lookups).map((lookup) => [`lookups.${lookup}`, lookup] as const),
+    ...sources.flatMap((one) =>
+      [one.name, ...Object.keys(one.columns)].map((name) => [`source ${one.name}`, name] as const),
+    ),
+  ].find(([, name]) => UNCOPIED.includes(name));
+  if (found)
+    throw new TableError(
+      file,
+      found[0],
+      `"${found[1]}" cannot be a name here; give the table or the column another, by a view in the source`,
+    );
+}
 
 function checkColumn(file: string, field: string, column: Column): void {
   if (column.key && column.nullable)

@@ -29,6 +29,8 @@ export class BadValue extends Error {
 }
 
 const SHOWN = 60;
+/** UTF-16 units of a text at most: three bytes each, a page of the file holds it. */
+const TEXT_UNITS = 1 << 26;
 const INT64_END = 2n ** 63n;
 const ZERO = 48;
 /** 10ⁿ, for the 38 digits that a decimal may have. */
@@ -169,6 +171,7 @@ type WellFormed = string & { isWellFormed(): boolean };
 
 function storeText(value: unknown): string {
   if (typeof value !== "string") return refuse(value, "text");
+  if (value.length > TEXT_UNITS) throw new BadValue(`${show(value)} is longer than ${TEXT_UNITS}`);
   if (value.includes("\0")) {
     throw new BadValue(`${show(value)} holds U+0000, which PostgreSQL cannot`);
   }

@@ -5,6 +5,7 @@ import {
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
+import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** A request to S3 that failed: says which bucket and key, and what to do about the usual causes. */
@@ -22,6 +23,16 @@ export class S3Error extends Error {
   }
 }
 
+/** An object that is larger than whoever reads it expects. None of it was read. */
+export class TooLargeError extends Error {
+  override readonly name = "TooLargeError";
+  readonly bytes: number;
+  constructor(bucket: string, key: string, bytes: number, most: number) {
+    super(`s3://${bucket}/${key} has ${bytes} bytes, expected at most ${most}`);
+    this.bytes = bytes;
+  }
+}
+
 // One client an endpoint for the life of the process, so that its connections stay warm between invocations.
 const clients = new Map<string, S3Client>();
 /** The client of the endpoint that the environment names now. */
@@ -36,23 +47,30 @@ export function getClient(): S3Client {
   return made;
 }
 
-/** @param most bytes that are read at most, from the first on
- *  @returns the object's bytes, or undefined where there is none of that key
- *  @throws S3Error when S3 refuses or cannot be reached */
+/**
+ * @param most bytes that are taken into memory at most; what S3 says of the object's size is looked at first
+ * @returns the object's bytes, or undefined where there is none of that key
+ * @throws TooLargeError; S3Error when S3 refuses or cannot be reached
+ */
 export async function getObject(
   bucket: string,
   key: string,
-  most?: number,
+  most: number,
 ): Promise<Buffer | undefined> {
-  const range = most === undefined ? {} : { Range: `bytes=0-${most - 1}` };
   try {
-    const { Body } = await getClient().send(
-      new GetObjectCommand({ Bucket: bucket, Key: key, ...range }),
+    const { Body, ContentLength = 0 } = await getClient().send(
+      new GetObjectCommand({ Bucket: bucket, Key: key }),
     );
+    if (ContentLength > most) {
+      // Ends the connection: nobody is going to read the rest.
+      (Body as Readable).destroy();
+      throw new TooLargeError(bucket, key, ContentLength, most);
+    }
     const { buffer, byteOffset, byteLength } = await Body!.transformToByteArray();
     return Buffer.from(buffer, byteOffset, byteLength); // the same bytes: a copy would take their room again
   } catch (error) {
     if (error instanceof S3ServiceException && error.name === "NoSuchKey") return undefined;
+    if (error instanceof TooLargeError) throw error;
     throw new S3Error("read", bucket, key, error);
   }
 }

@@ -1,5 +1,12 @@
 /** Lines of text as the source sends them: bytes that nobody looks into but to count them and to cut between two. */
 
+import { LINE_BYTES } from "../lake/objects.ts";
+
+/** A source row that is too large for the lake. */
+export class LineError extends Error {
+  override readonly name = "LineError";
+}
+
 const NEWLINE = 10;
 
 /** Whole lines, each with its newline. Where one chunk ends and the next begins means nothing. */
@@ -11,13 +18,27 @@ export interface Lines {
 
 const NO_LINES: Lines = { chunks: [], rows: 0, bytes: 0 };
 
-/** Whole lines, as many at a time as a chunk completes. What is left without a newline at the end is a line too. */
-export async function* wholeLines(chunks: AsyncIterable<Buffer>): AsyncGenerator<Lines> {
+/**
+ * Whole lines, as many at a time as a chunk completes. What is left without a newline at the end is a line too.
+ * @param table whose rows they are
+ * @throws LineError for one that is longer than whoever reads the lake takes
+ */
+export async function* wholeLines(
+  chunks: AsyncIterable<Buffer>,
+  table = "a table",
+): AsyncGenerator<Lines> {
   let begun: Buffer[] = [];
+  let bytes = 0;
   for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
+    bytes += end > 0 ? chunk.indexOf(NEWLINE) : chunk.length;
+    if (bytes >= LINE_BYTES)
+      throw new LineError(
+        `${table}: a row of more than ${LINE_BYTES} bytes of JSON; make it smaller, or grant SELECT on the table's other columns alone`,
+      );
     if (end > 0) yield linesOf([...begun, chunk.subarray(0, end)]);
     if (end > 0) begun = [];
+    if (end > 0) bytes = chunk.length - end;
     if (end < chunk.length) begun.push(chunk.subarray(end));
   }
   if (begun.length > 0) yield linesOf([...begun, Buffer.of(NEWLINE)]);

@@ -144,7 +144,7 @@ export async function getData(
     let reading = false;
     const rows = new DrivingRows(order, after, async function* (source, key) {
       reading = true;
-      yield* wholeLines(copyOut(connection, queries.driving(source, key)));
+      yield* wholeLines(copyOut(connection, queries.driving(source, key)), source.name);
       reading = false;
     });
     const lookups = new Lookups(connection, connect, queries, exported);
@@ -288,7 +288,7 @@ class Lookups {
       const lines: Lines[] = [];
       // To the end, also where it is too much: the connection is wanted again.
       const connection = isBusy ? await this.open() : this.#connection;
-      for await (const some of wholeLines(copyOut(connection, query))) {
+      for await (const some of wholeLines(copyOut(connection, query), target.name)) {
         left -= some.bytes;
         if (left >= 0) lines.push(some);
       }

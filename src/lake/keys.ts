@@ -34,6 +34,12 @@ function numberIn(pattern: RegExp, key: string): number | undefined {
   return batch > 0 ? batch : undefined;
 }
 
+/** A table's name as the first part of a key: not one of the lake's own, which begin with `_`, and not `..`, which S3 refuses. */
+const folderOf = (table: string): string =>
+  encodeURIComponent(table).replace(/^[_.]+/, (first) =>
+    first.replaceAll("_", "%5F").replaceAll(".", "%2E"),
+  );
+
 /** `table/yyyy/mm/dd/batch-run.extension`, the day in UTC. No two runs make the same key. */
 export function getObjectPath(
   table: string,
@@ -41,7 +47,7 @@ export function getObjectPath(
   extension: string,
 ): string {
   const day = at.toISOString().slice(0, 10).replaceAll("-", "/");
-  return `${encodeURIComponent(table)}/${day}/${number(batch)}-${run}.${extension}`;
+  return `${folderOf(table)}/${day}/${number(batch)}-${run}.${extension}`;
 }
 
 /** Where the rows that did not fit `table` go. */
@@ -61,6 +67,12 @@ export function madeBy(key: string): { batch: number; run: string } | undefined 
   const [, batch, run] = /\/(\d{10})-([^/.]+)\.[^/]+$/.exec(key) ?? [];
   return run === undefined ? undefined : { batch: Number(batch), run };
 }
+
+/** Whether `key` is where data of `table` belongs; names with a leading `_` or `.` stood there as they are at first. */
+export const isOfTable = (key: string, table: string): boolean =>
+  [folderOf(table), encodeURIComponent(table)].some((folder) =>
+    key.replace(/^_(rejected|deleted|driven)\//, "").startsWith(`${folder}/`),
+  );
 
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { awaitedLater } from "../errors.ts";
-import { getObject, listKeys, overwrite, putOnce } from "../aws/s3.ts";
+import { getObject, listKeys, overwrite, putOnce, TooLargeError } from "../aws/s3.ts";
 import { BATCHES, HINTS, batchOf, manifestKey } from "./keys.ts";
 
 /** A manifest that is missing, unreadable or not the one that its successor was made after. */
@@ -119,7 +119,7 @@ async function read<M extends { batch: number }>(
   shape: v.GenericSchema<unknown, M>,
 ): Promise<Read<M> | undefined> {
   const key = manifestKey(batch);
-  const bytes = await getObject(bucket, key);
+  const bytes = await getSmall(bucket, key);
   if (!bytes) return undefined;
   let json: unknown;
   try {
@@ -139,6 +139,19 @@ async function read<M extends { batch: number }>(
       `s3://${bucket}/${key} says that it is batch ${parsed.output.batch}; ${RESTORE}`,
     );
   return { manifest: parsed.output, sha256: sha256(bytes) };
+}
+
+/** Bytes of a manifest, a receipt or a hint at most: a table takes some hundred, so that there is room for tens of thousands. */
+const SMALL_BYTES = 16 << 20;
+
+/** @throws ManifestError for one that is larger than any manifest is; none of it was read */
+async function getSmall(bucket: string, key: string): Promise<Buffer | undefined> {
+  try {
+    return await getObject(bucket, key, SMALL_BYTES);
+  } catch (error) {
+    if (!(error instanceof TooLargeError)) throw error;
+    throw new ManifestError(`${error.message}; ${RESTORE}`, { cause: error });
+  }
 }
 
 const RESTORE = "restore the version of the object that was written first (the bucket keeps them)";
@@ -219,7 +232,7 @@ export async function commitManifest<M extends IngestionManifest | ProcessedMani
   // The put may have been ours: an answer that got lost on the way is retried by the SDK, and finds its own object.
   const committed =
     (await putOnce(bucket, key, body, "application/json")) ||
-    (await getObject(bucket, key))?.equals(body);
+    (await getSmall(bucket, key))?.equals(body);
   return committed ? { manifest, sha256: sha256(body) } : undefined;
 }
 
@@ -270,9 +283,19 @@ export async function getLastUpload(bucket: string): Promise<Read<IngestionManif
 
 /** @returns the batch that a hint names, 0 where it names none */
 export async function readHint(bucket: string, key: string): Promise<number> {
-  const text = (await getObject(bucket, key))?.toString() ?? "";
+  const text = (await getIfSmall(bucket, key))?.toString() ?? "";
   const batch = Number(/^\{"batch":(\d{1,10})\}$/.exec(text.trim())?.[1] ?? 0);
   return batch;
+}
+
+/** A hint or a receipt; undefined also where it is too large to be one: without either nothing changes but the cost. */
+export async function getIfSmall(bucket: string, key: string): Promise<Buffer | undefined> {
+  try {
+    return await getObject(bucket, key, SMALL_BYTES);
+  } catch (error) {
+    if (error instanceof TooLargeError) return undefined;
+    throw error;
+  }
 }
 
 export const writeHint = (bucket: string, key: string, batch: number): Promise<void> =>

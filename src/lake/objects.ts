@@ -1,9 +1,10 @@
 import { isAscii } from "node:buffer";
 import { Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
-import { getObject, putOnce } from "../aws/s3.ts";
+import { getObject, putOnce, TooLargeError } from "../aws/s3.ts";
 import { isObject } from "../json.ts";
 import type { SourceRow } from "../table.ts";
+import { isOfTable } from "./keys.ts";
 import { sha256, type LakeObject } from "./manifest.ts";
 
 /** A data object that is not what its manifest says. Its whole batch fails: nothing of it is half-done. */
@@ -17,7 +18,11 @@ export class ObjectError extends Error {
  */
 export async function getContentFromFile(bucket: string, object: LakeObject): Promise<Buffer> {
   const where = `s3://${bucket}/${object.key}`;
-  const bytes = await getObject(bucket, object.key);
+  if (!isOfTable(object.key, object.table))
+    throw new ObjectError(
+      `${where} is no object of ${object.table}, though a manifest says so; restore the manifest that was written first`,
+    );
+  const bytes = await getUpTo(bucket, object);
   if (!bytes)
     throw new ObjectError(
       `${where} is gone, though a manifest names it; restore it from its version`,
@@ -31,10 +36,29 @@ export async function getContentFromFile(bucket: string, object: LakeObject): Pr
   return bytes;
 }
 
+/** @throws ObjectError where there is more than was committed: none of it was read */
+async function getUpTo(
+  bucket: string,
+  { key, bytes }: Pick<LakeObject, "key" | "bytes">,
+): Promise<Buffer | undefined> {
+  try {
+    return await getObject(bucket, key, bytes);
+  } catch (error) {
+    if (!(error instanceof TooLargeError)) throw error;
+    throw new ObjectError(
+      `s3://${bucket}/${key} is not what was committed: expected ${bytes} bytes, found ${error.bytes}; ` +
+        "restore the version that was written first",
+      { cause: error },
+    );
+  }
+}
+
 const NEWLINE = 10;
 const COMMA = 44;
 const OPEN = 91;
 const CLOSE = 93;
+/** Bytes of a line at most; ingestion makes none that is longer. */
+export const LINE_BYTES = 128 << 20;
 /** Bytes of lines that are parsed at once, about: what is made of more outlives V8's young generation. */
 const STRETCH = 64 << 10;
 /** Bytes that are unpacked at once: each time is a way to another thread and back. */
@@ -51,6 +75,9 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
   try {
     for await (const chunk of Readable.from([bytes]).pipe(createGunzip({ chunkSize: PIECE }))) {
       const piece = chunk as Buffer;
+      // A small file may unpack to more than there is memory, and more than was committed.
+      if (lines.parsed > object.rows)
+        throw new ObjectError(`${where}: expected ${object.rows} rows, found more`);
       for (let from = 0; from < piece.length; from += STRETCH) {
         const part = piece.subarray(from, from + STRETCH);
         const end = part.lastIndexOf(NEWLINE) + 1;
@@ -91,9 +118,15 @@ class Lines {
     return this.#end === 1;
   }
 
+  /** @throws ObjectError for a line that no source row has */
   hold(bytes: Buffer): void {
+    if (this.#end + bytes.length > LINE_BYTES)
+      throw new ObjectError(
+        `${this.#where}, line ${this.parsed + 1}: more than ${LINE_BYTES} bytes; restore the version that was written first`,
+      );
     if (this.#end + bytes.length >= this.#held.length) {
-      const larger = Buffer.allocUnsafeSlow(2 * (this.#end + bytes.length));
+      const wanted = Math.min(2 * (this.#end + bytes.length), LINE_BYTES + 1);
+      const larger = Buffer.allocUnsafeSlow(wanted);
       this.#held.copy(larger, 0, 0, this.#end);
       this.#held = larger;
     }
@@ -157,7 +190,7 @@ export async function writeFileToS3(
 ): Promise<void> {
   if (await putOnce(bucket, key, body, contentType)) return;
   // The SDK retries a put whose answer got lost, and then finds its own object.
-  const there = await getObject(bucket, key);
+  const there = await getUpTo(bucket, { key, bytes: body.length });
   if (!there?.equals(body))
     throw new ObjectError(`s3://${bucket}/${key} is there already, and differs`);
 }

@@ -1,7 +1,7 @@
 import * as v from "valibot";
-import { getObject, listKeys } from "../aws/s3.ts";
+import { listKeys } from "../aws/s3.ts";
 import { LOADS, receiptBatchOf, receiptKey } from "./keys.ts";
-import { ManifestError } from "./manifest.ts";
+import { getIfSmall, ManifestError } from "./manifest.ts";
 
 const receipt = v.object({
   batch: v.pipe(v.number(), v.integer(), v.minValue(1)),
@@ -24,8 +24,11 @@ export async function listReceipts(bucket: string): Promise<number[]> {
 /** @throws ManifestError where the receipt is gone, is none, or is another batch's */
 export async function readReceipt(bucket: string, batch: number): Promise<Receipt> {
   const where = `s3://${bucket}/${receiptKey(batch)}`;
-  const bytes = await getObject(bucket, receiptKey(batch));
-  if (!bytes) throw new ManifestError(`${where} is gone; restore it from its version`);
+  const bytes = await getIfSmall(bucket, receiptKey(batch));
+  if (!bytes)
+    throw new ManifestError(
+      `${where} is gone, or larger than any receipt is; restore it from its version`,
+    );
   let json: unknown;
   try {
     json = JSON.parse(bytes.toString());

@@ -66,12 +66,29 @@ const TABLES: readonly LedgerTable[] = [
 /** Makes the loader's own schema and tables, each where it is not there.
  *  @throws WarehouseError where this user may not */
 export async function prepareLedger(db: Db, ledger: string): Promise<void> {
-  const missing = await db.any<{ name: string; schema: boolean }>(
-    `select name, to_regnamespace($1) is not null as schema
+  const found = await db.any<{
+    name: string;
+    schema: boolean;
+    there: boolean;
+    may: boolean | null;
+  }>(
+    `select t.name, n.oid is not null as schema, c.oid is not null as there,
+            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select, insert, update') as may
        from unnest($2::text[]) with ordinality as t(name, position)
-      where to_regclass($1 || '.' || quote_ident(name)) is null order by position`,
-    [name(ledger), TABLES.map((table) => table.name)],
+       left join pg_namespace n on n.nspname = $1
+       left join pg_class c on c.relnamespace = n.oid and c.relname = t.name
+      order by position`,
+    [ledger, TABLES.map((table) => table.name)],
   );
+  const denied = found.find(({ there, may }) => there && may === false);
+  if (denied) {
+    const { holds } = TABLES.find((table) => table.name === denied.name)!;
+    throw new WarehouseError(
+      `permission denied for ${ledger}.${denied.name}, ${holds}: another user made it; REASSIGN OWNED BY that user TO ` +
+        `this one, or GRANT USAGE ON SCHEMA ${name(ledger)} and SELECT, INSERT, UPDATE, DELETE on its tables`,
+    );
+  }
+  const missing = found.filter(({ there }) => !there);
   const [first] = missing;
   if (first === undefined) return;
   const made = TABLES.filter((table) => missing.some((one) => one.name === table.name));

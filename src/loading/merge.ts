@@ -281,7 +281,7 @@ function upsert(db: Db, schema: string, table: Table): Promise<number> {
     `insert into ${qualified(schema, table.name)} as d (${names(columns)})
      select ${names(columns)} from ${stage(table)} order by ${names(key)}
          on conflict (${names(key)}) ${update}`,
-    [],
+    undefined,
     (result) => result.rowCount,
   );
 }
@@ -312,7 +312,7 @@ function append(
                    order by ${names(key, "f.")}, f.${name(recordId)} desc) f on ${sameKey}
       where f.there is null or (${names(columns, "s.")}) is distinct from (${names(columns, "f.")})
       order by ${names(key, "s.")}`,
-    [],
+    undefined,
     (result) => result.rowCount,
   );
 }

@@ -1,6 +1,6 @@
 /** What rows refer to, as sets: a batch of 100,000 rows has some hundred values that its keys can have. */
 import type { Db } from "../postgres/connection.ts";
-import { name, qualified } from "../postgres/sql.ts";
+import { name, parameterised, qualified } from "../postgres/sql.ts";
 import { keyOf, referencesOf, type Table } from "../table.ts";
 import { toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
@@ -100,12 +100,14 @@ async function held(
 ): Promise<number> {
   const [key] = keyOf(dimension);
   const { count } = await db.one<{ count: number }>(
-    `select count(*)::int as count
-       from (select from ${qualified(schema, dimension.name)} d
-               join unnest($1::${type}[]) as k(key) on d.${name(key!)} = k.key
-              where ${within}
-                for key share of d) held`,
-    [keys],
+    parameterised(
+      `select count(*)::int as count
+         from (select from ${qualified(schema, dimension.name)} d
+                 join unnest($1::${type}[]) as k(key) on d.${name(key!)} = k.key
+                where ${within}
+                  for key share of d) held`,
+      [keys],
+    ),
   );
   return count;
 }

@@ -4,6 +4,14 @@ import { layoutOf, type Vector } from "../vectors.ts";
 import { ParquetError } from "./error.ts";
 import { type FileColumn, typeName } from "./schema.ts";
 
+/** Rows of a file at most: more than any batch has. A few bytes of run lengths can claim any number of them. */
+export const MOST_ROWS = 1 << 24;
+
+/** Throws ParquetError for a file of more rows than this is for. */
+export function checkRows(rows: number): void {
+  if (!(rows <= MOST_ROWS)) throw new ParquetError(`${rows} rows, a file has at most ${MOST_ROWS}`);
+}
+
 /**
  * How many rows `vectors` have. Throws ParquetError unless there is one for each of `columns`, laid out as its type
  * is, and all are of the same length.
@@ -13,6 +21,7 @@ export function rowCount(columns: readonly FileColumn[], vectors: readonly Vecto
   if (columns.length === 0 || columns.length !== vectors.length) {
     throw new ParquetError(`${vectors.length} columns of values for ${columns.length} columns`);
   }
+  checkRows(rows);
   columns.forEach((column, c) => {
     const vector = vectors[c];
     if (vector === undefined || vector.layout !== layoutOf(column)) {

@@ -186,6 +186,9 @@ function joined(dictionaries: readonly Growing[]): Values[Layout] | undefined {
 
 // ---- pages
 
+/** Bytes of a page at most: one of ours holds a megabyte of texts, or a single one, see `storeText`. */
+const MOST_PAGE_BYTES = 256 << 20;
+
 interface Page {
   readonly header: PageHeader;
   /** As it lies in the file. */
@@ -203,6 +206,7 @@ function nextPage(file: Buffer, offset: number, chunkEnd: number, meta: ColumnMe
   if (!(wanted >= 0 && wanted <= Number(meta.total_uncompressed_size))) {
     throw new Error("a page is larger than its column");
   }
+  if (wanted > MOST_PAGE_BYTES) throw new Error(`a page of ${wanted} bytes is not unpacked`);
   return { header, bytes: file.subarray(reader.offset, end), end };
 }
 

@@ -5,7 +5,7 @@ import { ByteWriter } from "hyparquet-writer/src/bytewriter.js";
 import { writePageHeader } from "hyparquet-writer/src/datapage.js";
 import { writeMetadata } from "hyparquet-writer/src/metadata.js";
 import type { Stretch, Vector } from "../vectors.ts";
-import { rowCount, saidTypes } from "./checks.ts";
+import { checkRows, rowCount, saidTypes } from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
 import { ColumnDecoder } from "./decode.ts";
@@ -77,6 +77,7 @@ async function read(
 ): Promise<Vector[]> {
   const metadata = readFooter(bytes);
   const rows = Number(metadata.num_rows);
+  checkRows(rows);
   return columns.map((column) => {
     const leaf = findLeaf(metadata, column);
     if (leaf === undefined)
@@ -212,6 +213,7 @@ function checkFooter({ schema, row_groups, num_rows }: FileMetaData): void {
   if (root?.num_children !== leaves.length) throw new Error("columns are missing or nested");
   let rows = 0n;
   for (const group of row_groups) {
+    if (group.num_rows < 0n) throw new Error(`a row group of ${group.num_rows} rows`);
     rows += group.num_rows;
     const names = group.columns.map((chunk) => chunk.meta_data?.path_in_schema.join("."));
     if (names.length !== leaves.length || !leaves.every((leaf, i) => leaf.name === names[i])) {

@@ -16,6 +16,7 @@ import {
   rowCount,
   saidTypes,
   typesText,
+  checkRows,
 } from "./checks.ts";
 import type { ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
@@ -100,6 +101,7 @@ async function read(
   const leaves = metadata.schema.slice(1);
   const said = saidTypes(typesOf(metadata));
   const rows = Number(metadata.num_rows);
+  checkRows(rows);
   const read: Vector[] = [];
   for (const column of columns) {
     const index = leaves.findIndex((leaf) => leaf.name === column.name);
@@ -266,6 +268,7 @@ async function readColumn(
     if (chunk === undefined || meta === undefined) throw new Error("it is not there");
     if (meta.codec !== GZIP) throw new Error("it is not gzipped");
     const rows = Number(group.num_rows);
+    checkRows(rows);
     const start = Number(meta.data_page_offset);
     const page = bytes.subarray(start, start + Number(meta.total_compressed_size));
     checkPage(lib, page, rows);

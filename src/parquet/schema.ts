@@ -1,6 +1,7 @@
 import { crc32 } from "node:zlib";
 import type { Columns, ColumnType } from "../columns.ts";
 import { placeholder, type Stored } from "../values.ts";
+import { ParquetError } from "./error.ts";
 import { vectorOf, type Vector } from "../vectors.ts";
 
 /** A column of a Parquet file. */
@@ -8,6 +9,8 @@ export interface FileColumn {
   readonly name: string;
   readonly type: ColumnType;
   readonly nullable: boolean;
+  /** Part of the natural key: no file is without it. */
+  readonly key?: boolean;
   /** Digits in all, of a decimal. */
   readonly precision?: number;
   /** Digits after the point, of a decimal. */
@@ -32,7 +35,10 @@ export const BATCH_COLUMN = "_batch";
 export function fileColumns(columns: Columns): FileColumn[] {
   const declared = Object.entries(columns)
     .filter(([, column]) => column.generated !== true)
-    .map(([name, column]) => fileColumn(name, column));
+    .map(([name, column]): FileColumn => {
+      const made = fileColumn(name, column);
+      return column.key ? { ...made, key: true } : made;
+    });
   if (declared.some((column) => column.name === BATCH_COLUMN)) {
     throw new Error(`column "${BATCH_COLUMN}" is the batch number's: declare another name`);
   }
@@ -48,9 +54,14 @@ export function fileColumns(columns: Columns): FileColumn[] {
   return all;
 }
 
-/** What a file of `rows` has in a column that was declared after it was written. */
-export const absent = (column: FileColumn, rows: number): Vector =>
-  vectorOf(column, Array<Stored>(rows).fill(column.nullable ? null : placeholder(column)));
+/** What a file of `rows` has in a column that was declared after it was written. Throws ParquetError for one of the key. */
+export function absent(column: FileColumn, rows: number): Vector {
+  if (column.key)
+    throw new ParquetError("it is part of the key, and the file has no such column", {
+      column: column.name,
+    });
+  return vectorOf(column, Array<Stored>(rows).fill(column.nullable ? null : placeholder(column)));
+}
 
 /** How a column's type is written in messages: `decimal(10,2)`, `date`. */
 export function typeName(column: Omit<FileColumn, "name" | "nullable" | "fieldId">): string {

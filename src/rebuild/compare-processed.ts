@@ -8,7 +8,7 @@ import {
 import { getContentFromFile, readS3Json } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
-import { getColumnNames, keyOf, type SourceRow, type Table } from "../table.ts";
+import { deletedColumns, getColumnNames, keyOf, type SourceRow, type Table } from "../table.ts";
 import { toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
 import { RebuildError } from "./error.ts";
@@ -69,6 +69,13 @@ export async function compareProcessed(
         tell,
       );
       rows[name] = (rows[name] ?? 0) + compared;
+      await compareRows(
+        { bucket: sides.rebuilt, object: of(rebuilt.deleted) },
+        { bucket: sides.live, object: of(live.deleted) },
+        { ...table, columns: deletedColumns(table) },
+        codec,
+        tell,
+      );
       await compareRejected(
         { bucket: sides.rebuilt, object: of(rebuilt.rejected) },
         { bucket: sides.live, object: of(live.rejected) },
@@ -90,9 +97,9 @@ async function manifestOf(bucket: string, batch: number): Promise<ProcessedManif
 /** The tables that either manifest has rows of, or was asked for. */
 const namesIn = (...manifests: readonly ProcessedManifest[]): Set<string> =>
   new Set(
-    manifests.flatMap(({ fingerprints, objects, rejected }) => [
+    manifests.flatMap(({ fingerprints, objects, rejected, deleted }) => [
       ...Object.keys(fingerprints),
-      ...[...objects, ...rejected].map(({ table }) => table),
+      ...[...objects, ...rejected, ...deleted].map(({ table }) => table),
     ]),
   );
 

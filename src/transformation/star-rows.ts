@@ -28,6 +28,9 @@ type Looked = Readonly<Record<string, SourceRow | null>>;
 
 const NO_LOOKUPS: Looked = Object.freeze({});
 
+/** A reason is for a person: a formatter may have put a whole row into it. */
+const REASON_CHARACTERS = 2000;
+
 /** Rows that are remembered as made already; beyond, all are forgotten. */
 const REMEMBERED = 10_000;
 
@@ -111,7 +114,10 @@ export class StarRows {
     let stars: readonly SourceRow[];
     try {
       const made = this.#table.format(row, look(source, row, lookups));
-      stars = (Array.isArray(made) ? made : [made]).map((star: unknown) => this.#check(star));
+      // A copy has no holes: `map` would pass them by.
+      stars = (Array.isArray(made) ? [...(made as unknown[])] : [made]).map((star) =>
+        this.#check(star),
+      );
     } catch (error) {
       this.#reject({
         table: this.#table.name,
@@ -240,12 +246,12 @@ export class StarRows {
   }
 }
 
-/** What a formatter threw, in words: it may be no Error, and an Error's message no text. */
-function reasonOf(thrown: unknown): string {
+/** What was thrown, in words: a formatter may throw anything, also what has none. */
+function reasonOf(error: unknown): string {
   try {
-    return String(thrown instanceof Error ? thrown.message : thrown);
+    return String(error instanceof Error ? error.message : error).slice(0, REASON_CHARACTERS);
   } catch {
-    return "the formatter threw what has no text";
+    return "the formatter threw something that has no text";
   }
 }
 

@@ -1,7 +1,6 @@
-import { getObject } from "../aws/s3.ts";
 import { joined } from "../errors.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
-import { listBatches, readHint } from "../lake/manifest.ts";
+import { getIfSmall, listBatches, readHint } from "../lake/manifest.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Table } from "../table.ts";
 import { transform, type Buckets, type TransformationSummary } from "./transform.ts";
@@ -49,7 +48,7 @@ export async function transformUndone(
  */
 async function listUndone(buckets: Buckets): Promise<number[]> {
   const hint = await readHint(buckets.processed, HINTS.loaded);
-  const loaded = hint > 0 && (await getObject(buckets.processed, receiptKey(hint))) ? hint : 0;
+  const loaded = hint > 0 && (await getIfSmall(buckets.processed, receiptKey(hint))) ? hint : 0;
   const ingested = await listBatches(buckets.ingestion, loaded);
   if (ingested.length === 0) return [];
   const processed = new Set(await listBatches(buckets.processed, loaded));

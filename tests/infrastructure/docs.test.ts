@@ -7,7 +7,13 @@ const root = path.join(import.meta.dirname, "..", "..");
 const docs = readdirSync(path.join(root, "docs"), { recursive: true, encoding: "utf8" })
   .map((file) => `docs/${file.replaceAll(path.sep, "/")}`)
   .filter((file) => file.endsWith(".md"));
-const PAGES = ["README.md", "tables/README.md", "infrastructure/README.md", ...docs.sort()];
+const PAGES = [
+  "README.md",
+  "SECURITY.md",
+  "tables/README.md",
+  "infrastructure/README.md",
+  ...docs.sort(),
+];
 
 /** A page without its code, in which nothing is a link or a heading. */
 const textOf = (page: string): string =>

@@ -139,8 +139,8 @@ describe("the stack", () => {
     expect(first.source.database).not.to.equal(second.source.database);
     expect(await tables(first.source)).to.include("sales_order");
     expect(await tables(first.warehouse)).to.deep.equal([]);
-    expect(await secretOf(first.env, first.env.SOURCE_SECRET)).to.deep.equal(first.source);
-    expect(await secretOf(first.env, first.env.WAREHOUSE_SECRET)).to.deep.equal(first.warehouse);
+    expect(await secretOf(first.env, first.env.SOURCE_SECRET)).to.deep.equal(first.users.reader);
+    expect(await secretOf(first.env, first.env.WAREHOUSE_SECRET)).to.deep.equal(first.users.loader);
   });
 
   it("stops all it started, last in first out, once, and the rest though one fails", async () => {

@@ -21,7 +21,7 @@ describe("fileColumns", () => {
     });
     const fieldId = columns.map((column) => column.fieldId);
     expect(columns).to.deep.equal([
-      { name: "id", type: "integer", nullable: false, fieldId: fieldId[0] },
+      { name: "id", type: "integer", nullable: false, key: true, fieldId: fieldId[0] },
       { name: "day", type: "date", nullable: false, fieldId: fieldId[1] },
       {
         name: "price",

@@ -211,11 +211,13 @@ describe("a role's settings", () => {
       ),
     ).to.deep.equal([{ batch: String(batch), skipped_why: why }]);
     await p.ingest({ resync: true });
-    await p.run();
+    await runWith(p, { WAREHOUSE_SECRET });
     await p.expectTrue();
   });
 
   it("may be the database's own as well", async () => {
+    // The tables are a superuser's, of the tests before.
+    const WAREHOUSE_SECRET = await addSecret(p, p.warehouse);
     for (const [db, { database }] of [
       [p.shop, p.source],
       [p.star, p.warehouse],
@@ -230,7 +232,7 @@ describe("a role's settings", () => {
       ])
         await db.none("alter database $1:name set $2:name to $3", [database, setting, value]);
     await p.shop.none("update staff set first_name = 'Chatham'");
-    await p.run();
+    await runWith(p, { WAREHOUSE_SECRET });
     await p.expectTrue();
   });
 });

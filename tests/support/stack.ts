@@ -11,7 +11,7 @@ export interface PgCredentials {
 
 /** A pipeline of a test's own: nothing in it is anybody else's. Its buckets are empty, its warehouse has no tables. */
 export interface FreshDatabases extends Pipeline {
-  /** The shop's database: its schema, without rows. */
+  /** The shop's database, its schema without rows, as its superuser: the tests' own hands. */
   readonly source: PgCredentials;
   readonly warehouse: PgCredentials;
 }
@@ -42,20 +42,20 @@ export async function freshDatabases(): Promise<FreshDatabases> {
   const number = ++shared.count;
   const source = `source_${number}`;
   const warehouse = `warehouse_${number}`;
-  const [pipeline] = await Promise.all([
-    stack.addPipeline({
-      source,
-      warehouse,
-      ingestionBucket: `ingestion-${number}`,
-      processedBucket: `processed-${number}`,
-      sourceSecret: `test/${number}/source`,
-      warehouseSecret: `test/${number}/warehouse`,
-      transformationQueue: `transformation-${number}`,
-      loadingQueue: `loading-${number}`,
-    }),
+  await Promise.all([
     postgres.createDatabase(source, { template }),
     postgres.createDatabase(warehouse),
   ]);
+  const pipeline = await stack.addPipeline({
+    source,
+    warehouse,
+    ingestionBucket: `ingestion-${number}`,
+    processedBucket: `processed-${number}`,
+    sourceSecret: `test/${number}/source`,
+    warehouseSecret: `test/${number}/warehouse`,
+    transformationQueue: `transformation-${number}`,
+    loadingQueue: `loading-${number}`,
+  });
   const { host, port, user, password } = postgres;
   return {
     ...pipeline,

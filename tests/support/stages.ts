@@ -18,8 +18,8 @@ export const tablesOf = (...modules: Module[]): readonly Table[] =>
   );
 
 /** Opens a pipeline's source or warehouse as the handlers do. */
-const open = (p: TestPipeline, side: "source" | "warehouse") =>
-  getConnection({ ...p[side], schema: "public" });
+const open = ({ users }: TestPipeline, user: keyof TestPipeline["users"]) =>
+  getConnection({ ...users[user], schema: "public" });
 
 export function ingestWith(
   p: TestPipeline,
@@ -27,7 +27,7 @@ export function ingestWith(
   options?: Parameters<typeof ingest>[3],
 ): ReturnType<typeof ingest> {
   Object.assign(process.env, p.env);
-  return ingest(() => open(p, "source"), p.env.INGESTION_BUCKET, tables, options);
+  return ingest(() => open(p, "reader"), p.env.INGESTION_BUCKET, tables, options);
 }
 
 export async function transformWith(p: TestPipeline, tables: readonly Table[]): Promise<void> {
@@ -43,7 +43,7 @@ export async function transformWith(p: TestPipeline, tables: readonly Table[]): 
 
 export async function loadWith(p: TestPipeline, tables: readonly Table[]): ReturnType<typeof load> {
   Object.assign(process.env, p.env);
-  const connection = await open(p, "warehouse");
+  const connection = await open(p, "loader");
   try {
     return await load(connection, p.env.PROCESSED_BUCKET, tables, await codecNamed());
   } finally {

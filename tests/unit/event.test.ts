@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import sinon from "sinon";
 import { expect } from "../support/chai.ts";
 import { answer, parseEvent } from "../../src/handlers/event.ts";
@@ -107,6 +108,102 @@ describe("parseEvent", () => {
     it(`understands ${what}`, () => {
       expect(parseEvent(event, "lake")).to.deep.equal(wakes);
     });
+
+  const tricks = [
+    "%2e%2e/_batches/0000000042.json",
+    "_batches%252F0000000042.json",
+    "_batches/0000000042.json%00",
+    "_batches/0000000042.json%0A",
+    "%00_batches/0000000042.json",
+    "_batches/..%2F0000000042.json",
+    "_batches//0000000042.json",
+    "./_batches/0000000042.json",
+    "_batches/0000000042.json%3FversionId=1",
+    "+_batches/0000000042.json",
+    "_batches/%EF%BC%90000000042.json",
+    "_batches/99999999999.json",
+    "lake/_batches/0000000042.json",
+    "s3://other/_batches/0000000042.json",
+    "_loads/0000000042.json",
+    "",
+  ];
+  for (const key of tricks)
+    it(`leaves a key alone that is a manifest's by a trick alone: ${JSON.stringify(key)}`, () => {
+      const [wake] = parseEvent({ Records: [s3("lake", key)] }, "lake");
+      expect(wake!.reason)
+        .to.have.property("ignored")
+        .that.matches(/ is no manifest$/);
+    });
+
+  for (const bucket of ["LAKE", "lake ", "lake/", "lake%20", "arn:aws:s3:::lake", "", "\0lake"])
+    it(`refuses a bucket that is ours by a trick alone: ${JSON.stringify(bucket)}`, () => {
+      const [wake] = parseEvent({ Records: [s3(bucket, manifest)] }, "lake");
+      expect(wake!.reason)
+        .to.have.property("refused")
+        .that.matches(/^an event of bucket /);
+    });
+
+  const wrong: unknown[] = [undefined, null, 0, true, [], {}, ["lake"], { toString: "lake" }];
+  it("refuses what is of a wrong type, wherever it stands", () => {
+    const events = wrong.flatMap((value) => [
+      { s3: value },
+      { s3: { bucket: value, object: { key: manifest } } },
+      { s3: { bucket: { name: value }, object: { key: manifest } } },
+      { s3: { bucket: { name: "lake" }, object: value } },
+      { s3: { bucket: { name: "lake" }, object: { key: value } } },
+      { body: value, s3: value },
+      { body: JSON.stringify({ Records: [value] }), messageId: "m1" },
+    ]);
+    for (const event of events) {
+      const [wake, ...others] = parseEvent({ Records: [event] }, "lake");
+      expect(others).to.deep.equal([]);
+      expect(wake!.reason, JSON.stringify(event)).to.have.property("refused").that.is.a("string");
+    }
+  });
+
+  it("does not look into a message within a message", () => {
+    const inner = { Records: [s3("lake", manifest)] };
+    const [wake] = parseEvent({ Records: [sqs("m1", { Records: [sqs("m2", inner)] })] }, "lake");
+    expect(wake).to.have.property("id", "m1");
+    expect(wake!.reason).to.have.property("refused");
+  });
+
+  it("makes a reason of anything, and a batch of nothing but our bucket's manifests", () => {
+    const part = fc.oneof(
+      fc.constantFrom("lake", "other", manifest, "s3", "bucket", "Records", "body", "__proto__"),
+      fc.anything({ withNullPrototype: true }),
+    );
+    const record = fc.oneof(
+      fc.record({
+        s3: fc.oneof(
+          part,
+          fc.record({ bucket: fc.record({ name: part }), object: fc.record({ key: part }) }),
+        ),
+      }),
+      fc.record({ messageId: part, body: fc.oneof(part, fc.json()) }),
+      part,
+    );
+    fc.assert(
+      fc.property(
+        fc.oneof(part, fc.record({ Records: fc.oneof(fc.array(record), part) })),
+        (event) => {
+          // As Lambda hands it over: what came through JSON.
+          const text = JSON.stringify(event, (_, value: unknown) =>
+            typeof value === "bigint" ? String(value) : value,
+          ) as string | undefined;
+          const sent: unknown = text === undefined ? undefined : JSON.parse(text);
+          for (const { reason } of parseEvent(sent, "lake")) {
+            expect(Object.keys(reason)).to.have.length(1);
+            if ("batch" in reason) {
+              expect(reason.batch).to.equal(42);
+              expect(text).to.include("lake").and.include(manifest);
+            }
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
 
   it("refuses a message that is not JSON, under its id", () => {
     const [wake] = parseEvent({ Records: [sqs("m1", "{")] }, "lake");
