@@ -57,11 +57,11 @@ export class Queries {
   }
 
   /**
-   * True of a driving row `row` that changed, or whose looked-up row did. A source that is read in full does not say which of
-   * its rows changed: none of them does.
+   * A condition that is true of a driving row `row` that changed, or whose looked-up row did.
+   * @param inFull whether a row of a source that is read in full has changed: it does not say
    */
-  changed(source: Source, row: string): string {
-    return this.#drives(source, row, "false");
+  changed(source: Source, row: string, inFull: boolean): string {
+    return this.#drives(source, row, String(inFull));
   }
 
   #copy(source: Source, where: string): string {
