@@ -74,7 +74,10 @@ export class WarehouseReader {
     const version =
       recordId === undefined
         ? ""
-        : `, ${order.of("t").map((column, at) => `${column} as ${key[at]}`)}, t.${name(recordId)} as r`;
+        : `, ${order
+            .of("t")
+            .map((column, at) => `${column} as ${key[at]}`)
+            .join(", ")}, t.${name(recordId)} as r`;
     const carried = recordId === undefined ? "" : `, ${key.join(", ")}, r`;
     const hash = HASH_SQL.hash(rowTextSql(table, this.#found.get(table.name)!, "t"));
     // "offset 0" keeps a hash from being made once for each place that it is used in.
