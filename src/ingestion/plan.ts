@@ -40,7 +40,7 @@ export function planRun(
     return { kind: "resync", reasons: [doubt], since: null, whole: everything };
   if (isUnfinished(last))
     return {
-      kind: last.kind,
+      kind: last.cursor.kind ?? last.kind,
       reasons: [`batch ${last.batch} left off in ${last.cursor.table}`],
       since: last.since,
       whole: new Set(last.cursor.whole),

@@ -1,8 +1,19 @@
 import type { CatalogueColumn, CatalogueTable } from "../postgres/catalogue.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, type Source, type Table } from "../table.ts";
-import { inRange, orderOf, type Key, type Range } from "./keyset.ts";
+import {
+  inRange,
+  namedColumns,
+  namedKey,
+  namedRows,
+  orderOf,
+  type Key,
+  type Range,
+} from "./keyset.ts";
 import type { Plan } from "./plan.ts";
+
+/** Which of a source's rows drive a batch: those within a stretch that changed, or those that were named. */
+export type Extent = Range | { readonly keys: readonly Key[] };
 
 /**
  * Makes the queries of one run, each of lines of JSON, as texts for COPY: no parameters are possible there, so that every
@@ -29,7 +40,23 @@ export class Queries {
 
   /** The rows of `source` that drive tables (changed ones, and those whose looked-up row changed) after a key, in its order. */
   driving(source: Source, after: Key | null): string {
-    return this.#copy(source, this.#drivesWithin(source, "t", { after, upTo: null }));
+    return this.#copy(source, this.#isIn(source, "t", { after, upTo: null }));
+  }
+
+  /** The rows of `source` that have one of `keys`, in its order. */
+  named(source: Source, keys: readonly Key[]): string {
+    return this.#copy(source, this.#isIn(source, "t", { keys }));
+  }
+
+  /** Those of `keys` that no row of `source` has, each once: lines of the key's columns, as a row would have them. */
+  gone(source: Source, keys: readonly Key[]): string {
+    const catalogue = this.#catalogue.get(source.name)!;
+    const theirs = names(keyOf(source), "k.");
+    const rows =
+      `select distinct ${theirs} from ${namedRows(source, catalogue, keys)} where not exists ` +
+      `(select from ${place(source)} t where (${namedKey(source, catalogue, "t")}) = (${theirs}))`;
+    const columns = namedColumns(source, catalogue);
+    return `select ${rowAsJson(source, columns)} from (${rows}) t`;
   }
 
   /** The sources that rows of those named look up. */
@@ -41,17 +68,17 @@ export class Queries {
   /**
    * The rows of `target` that are looked up by a batch's driving rows and are not driving in it themselves; undefined
    * where there can be none.
-   * @param ranges by source, the stretch whose driving rows are in the batch
+   * @param extents by source, which rows drive the batch
    */
-  lookedUp(target: Source, ranges: ReadonlyMap<string, Range>): string | undefined {
+  lookedUp(target: Source, extents: ReadonlyMap<string, Extent>): string | undefined {
     const wanted = this.#edges().flatMap(({ from, by, target: to }) => {
-      const range = ranges.get(from.name);
-      if (to.name !== target.name || !range) return [];
-      const seekers = `select x.${name(by)} from ${place(from)} x where ${this.#drivesWithin(from, "x", range)}`;
+      const extent = extents.get(from.name);
+      if (to.name !== target.name || !extent) return [];
+      const seekers = `select x.${name(by)} from ${place(from)} x where ${this.#isIn(from, "x", extent)}`;
       return [`t.${name(keyOf(target)[0]!)} in (${seekers})`];
     });
-    const own = ranges.get(target.name);
-    const driving = own ? this.#drivesWithin(target, "t", own) : "false";
+    const own = extents.get(target.name);
+    const driving = own ? this.#isIn(target, "t", own) : "false";
     if (wanted.length === 0 || driving === "true") return undefined;
     return this.#copy(target, `(${driving}) is not true and (${wanted.join(" or ")})`);
   }
@@ -83,10 +110,13 @@ export class Queries {
     ];
   }
 
-  /** True of a driving row within `range`. */
-  #drivesWithin(source: Source, row: string, range: Range): string {
+  /** True of a driving row within `extent`. */
+  #isIn(source: Source, row: string, extent: Extent): string {
+    const catalogue = this.#catalogue.get(source.name)!;
+    if ("keys" in extent)
+      return `(${namedKey(source, catalogue, row)}) in (select * from ${namedRows(source, catalogue, extent.keys)})`;
     const drives = this.#drives(source, row);
-    const within = inRange(source, this.#catalogue.get(source.name)!, row, range);
+    const within = inRange(source, catalogue, row, extent);
     if (within === "true") return drives;
     return drives === "true" ? within : `(${drives}) and ${within}`;
   }
