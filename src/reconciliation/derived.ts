@@ -8,7 +8,7 @@ import type { Source, SourceRow, Table } from "../table.ts";
 import type { Found } from "../transformation/star-rows.ts";
 import { same, type Candidate } from "./settle.ts";
 import { format, idOf, keyOfRow, keyPlaces } from "./source-rows.ts";
-import { Digester, type Texts } from "./texts.ts";
+import { Digester, isMarked, type Texts } from "./texts.ts";
 import type { StarRow } from "./warehouse-rows.ts";
 import { Settling, type Work } from "./work.ts";
 
@@ -107,9 +107,10 @@ export class DerivedTable {
         const made = this.#made.get(id);
         this.#made.delete(id);
         const hash = this.#digester.of(texts);
-        if (made === undefined)
-          extra.push({ expected: undefined, found: texts, atSource: "not known" });
-        else if (typeof made === "string" ? made !== hash : !made.has(hash)) doubt(id, texts);
+        if (made === undefined) {
+          if (!isMarked(this.table, texts))
+            extra.push({ expected: undefined, found: texts, atSource: "not known" });
+        } else if (typeof made === "string" ? made !== hash : !made.has(hash)) doubt(id, texts);
       }
     for (const id of this.#made.keys()) doubt(id);
     await this.#settle(doubts);

@@ -7,7 +7,7 @@ import {
 import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
-import { getColumnNames, keyOf, type Table } from "../table.ts";
+import { deletedColumns, getColumnNames, keyOf, type Columns, type Table } from "../table.ts";
 import { storedAt, type Vector } from "../vectors.ts";
 import { idOf } from "./source-rows.ts";
 import { textOf, type Texts } from "./texts.ts";
@@ -15,8 +15,11 @@ import { textOf, type Texts } from "./texts.ts";
 /** Manifests that are read at once. */
 const AT_ONCE = 16;
 
+/** What a batch says of a record: its state; or that its source row is gone, or is to leave the warehouse. */
+export type State = Texts | "gone" | "removed";
+
 /** Told of a record's states, the newest first; true: it has seen what it wanted to. */
-export type Seen = (state: Texts, batch: number) => boolean;
+export type Seen = (state: State, batch: number) => boolean;
 
 /** The processed bucket up to a batch. */
 export class History {
@@ -43,8 +46,11 @@ export class History {
   async walk(table: Table, wanted: ReadonlyMap<string, Seen>): Promise<void> {
     const left = new Map(wanted);
     const keys = spanOf(table, left.keys());
-    for await (const { batch, objects } of this.#back()) {
+    for await (const { batch, kind, objects, deleted } of this.#back()) {
       if (left.size === 0) return;
+      // A batch's rows are loaded first, and what is gone goes then.
+      for (const object of deleted.filter((one) => one.table === table.name))
+        await this.#lookGone(table, object, batch, kind === "resync" ? "removed" : "gone", left);
       for (const object of objects.filter((one) => one.table === table.name)) {
         const span = this.#spans.get(object.key);
         if (span && keys && (span.highest < keys.lowest || span.lowest > keys.highest)) continue;
@@ -61,32 +67,42 @@ export class History {
   ): Promise<void> {
     const bytes = await getContentFromFile(this.#bucket, object);
     const key = keyOf(table);
-    const keys = await this.#decode(table, object, bytes, key);
-    const ids = Array.from({ length: object.rows }, (_, row) =>
-      idOf(key.map((column) => textOf(table.columns[column]!, storedAt(keys.get(column)!, row)))),
-    );
+    const keys = await this.#decode(table.columns, object, bytes, key);
+    const ids = idsOf(table, keys, object.rows);
     const span = spanOf(table, ids);
     if (span) this.#spans.set(object.key, span);
     if (!ids.some((id) => left.has(id))) return;
     const names = getColumnNames(table);
     const others = names.filter((column) => !key.includes(column));
-    const columns = new Map([...keys, ...(await this.#decode(table, object, bytes, others))]);
-    for (const [row, id] of ids.entries()) {
-      const seen = left.get(id);
-      const state = (): Texts =>
-        names.map((column) => textOf(table.columns[column]!, storedAt(columns.get(column)!, row)));
-      if (seen?.(state(), batch) === true) left.delete(id);
-    }
+    const rest = await this.#decode(table.columns, object, bytes, others);
+    const columns = new Map([...keys, ...rest]);
+    const state = (row: number): Texts =>
+      names.map((column) => textOf(table.columns[column]!, storedAt(columns.get(column)!, row)));
+    for (const [row, id] of ids.entries())
+      if (left.get(id)?.(state(row), batch) === true) left.delete(id);
+  }
+
+  async #lookGone(
+    table: Table,
+    object: LakeObject,
+    batch: number,
+    state: "gone" | "removed",
+    left: Map<string, Seen>,
+  ): Promise<void> {
+    const bytes = await getContentFromFile(this.#bucket, object);
+    const keys = await this.#decode(deletedColumns(table), object, bytes, keyOf(table));
+    for (const id of idsOf(table, keys, object.rows))
+      if (left.get(id)?.(state, batch) === true) left.delete(id);
   }
 
   async #decode(
-    table: Table,
+    declared: Columns,
     object: LakeObject,
     bytes: Buffer,
     names: readonly string[],
   ): Promise<Map<string, Vector>> {
     if (names.length === 0) return new Map();
-    const columns = fileColumns(table.columns).filter((column) => names.includes(column.name));
+    const columns = fileColumns(declared).filter((column) => names.includes(column.name));
     try {
       const vectors = await this.#codec.read(bytes, columns);
       return new Map(columns.map((column, at) => [column.name, vectors[at]!]));
@@ -122,6 +138,16 @@ export class History {
     }
     return false;
   }
+}
+
+/** The ids of an object's rows. */
+function idsOf(table: Table, keys: ReadonlyMap<string, Vector>, rows: number): string[] {
+  const columns = keyOf(table).map(
+    (column) => [table.columns[column]!, keys.get(column)!] as const,
+  );
+  return Array.from({ length: rows }, (_, row) =>
+    idOf(columns.map(([column, vector]) => textOf(column, storedAt(vector, row)))),
+  );
 }
 
 interface Span {

@@ -6,7 +6,7 @@ import type { CatalogueTable } from "../postgres/catalogue.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { sqlType } from "../loading/warehouse.ts";
-import { keyOf, type Column, type Source, type Table } from "../table.ts";
+import { keyedBySource, keyOf, type Column, type Source, type Table } from "../table.ts";
 
 /** A key, as texts that PostgreSQL reads. */
 export type KeyTexts = readonly string[];
@@ -148,26 +148,18 @@ export async function cutsOf(
 const PADDED = "bpchar";
 
 /**
- * Whether a table is keyed by its source: it has one, and its key is the source's, in the same order and of the same types,
- * whatever the names. That each formatted row has its source row's key is seen as they come.
+ * Whether a table is compared by key ranges: it is keyed by its source, whose rows all have a key. That each formatted row has
+ * its source row's key is seen as they come.
  */
-export function isKeyedBySource(table: Table, catalogue: CatalogueTable): boolean {
-  const [source, ...others] = table.sources;
-  if (others.length > 0) return false;
-  const theirs = keyOf(source!);
-  const ours = keyOf(table);
-  return (
-    theirs.length === ours.length &&
-    ours.every((column, at) => {
-      const found = catalogue.columns.find(({ name: one }) => one === theirs[at]);
-      return (
-        sameType(table.columns[column]!, source!.columns[theirs[at]!]!) &&
-        // Rows without a key are in no range.
-        found?.notNull === true &&
-        found.base !== PADDED
-      );
-    })
+export function isCutByKey(table: Table, catalogue: ReadonlyMap<string, CatalogueTable>): boolean {
+  const source = keyedBySource(table);
+  if (source === undefined) return false;
+  const columns = new Map(
+    catalogue.get(source.name)!.columns.map((column) => [column.name, column]),
   );
+  return keyOf(source).every((column) => {
+    const { notNull, base } = columns.get(column)!;
+    // Rows without a key are in no range.
+    return notNull && base !== PADDED;
+  });
 }
-
-const sameType = (a: Column, b: Column): boolean => a.type === b.type;

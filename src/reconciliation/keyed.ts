@@ -12,7 +12,7 @@ import {
 } from "./key-ranges.ts";
 import { same, type Candidate } from "./settle.ts";
 import { format, idOf, keyOfRow, keyPlaces, sourceIds } from "./source-rows.ts";
-import { Digester, NOTHING, type Digest, type Texts } from "./texts.ts";
+import { Digester, isMarked, NOTHING, type Digest, type Texts } from "./texts.ts";
 import type { RangeDigest, StarRow } from "./warehouse-rows.ts";
 import { Settling, type Work } from "./work.ts";
 
@@ -122,7 +122,7 @@ export class KeyedTable {
       found.delete(id);
       if (!there || !same(row, there)) add(id, row, there);
     }
-    for (const [id, there] of found) add(id, undefined, there);
+    for (const [id, there] of found) if (!isMarked(table, there)) add(id, undefined, there);
     await this.#settling.add(await this.#withoutPending(inRange, candidates));
     await this.#settling.repeated(repeats);
   }

@@ -20,14 +20,7 @@ import type { Buckets } from "../transformation/transform.ts";
 import { DerivedTable, inLots } from "./derived.ts";
 import type { Difference } from "./difference.ts";
 import { History } from "./history.ts";
-import {
-  cutsOf,
-  isKeyedBySource,
-  sourceOrder,
-  within,
-  type Cuts,
-  type KeyOrder,
-} from "./key-ranges.ts";
+import { cutsOf, isCutByKey, sourceOrder, within, type Cuts, type KeyOrder } from "./key-ranges.ts";
 import { KeyedTable, neighbours } from "./keyed.ts";
 import { differencesOf, Tally, type TableReport } from "./report.ts";
 import { SourceReader } from "./source-rows.ts";
@@ -314,8 +307,7 @@ class Comparison {
   }
 
   async run(): Promise<void> {
-    const isKeyed = (table: Table): boolean =>
-      isKeyedBySource(table, this.#catalogue.get(table.sources[0]!.name)!);
+    const isKeyed = (table: Table): boolean => isCutByKey(table, this.#catalogue);
     const keyed = this.#tables.filter(isKeyed).map((table) => new KeyedTable(table, this.#work));
     const derived = await this.#derive(this.#tables.filter((table) => !isKeyed(table)));
     const sources = new Map(

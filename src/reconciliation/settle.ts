@@ -61,12 +61,15 @@ export async function settle(
   const wanted = new Map<string, Seen>();
   for (const candidate of left) {
     if (candidate.found === undefined && !inFull) continue;
-    const of: States = { newest: undefined, equal: undefined };
+    const of: States = { isGone: undefined, newest: undefined, equal: undefined };
     states.set(candidate, of);
     wanted.set(idOf(keyTexts(candidate)), (state, batch) => {
-      of.newest ??= state;
-      if (candidate.found && same(state, candidate.found)) of.equal = batch;
-      // Of what the source does not make, and the warehouse lacks, it is enough to know whether it ever was.
+      of.isGone ??= typeof state === "string" && state;
+      if (typeof state !== "string") {
+        of.newest ??= state;
+        if (candidate.found && same(state, candidate.found)) of.equal = batch;
+      }
+      // Of what the source does not make, or the warehouse lacks, the newest is enough.
       const isEnough = candidate.found === undefined || isExtra(candidate);
       return isEnough || of.equal !== undefined;
     });
@@ -85,6 +88,8 @@ export async function settle(
 
 /** What the lake has of a record. */
 interface States {
+  /** Whether the newest thing that the lake says of it is that it is gone; undefined where the lake does not know it. */
+  isGone: "gone" | "removed" | false | undefined;
   newest: Texts | undefined;
   /** The newest batch whose state is what the warehouse has. */
   equal: number | undefined;
@@ -134,13 +139,22 @@ function judge(
   }
   // A derived row that the lake made once stays: versions may refer to it that are there still.
   if (newest !== undefined && atSource === "not known") return "none";
-  return make("extra", { found }, { note: whyExtra(atSource, newest !== undefined) });
+  if (states?.isGone === "gone" && table.deleted === "keep") return "none";
+  return make("extra", { found }, { note: whyExtra(table, atSource, states?.isGone) });
 }
 
-function whyExtra(atSource: Candidate["atSource"], wasMade: boolean): string {
-  if (!wasMade) return "the lake never made it";
-  if (atSource === "nothing") return "the source no longer has it, and its deletes are ignored";
-  return "the source row makes none any more";
+function whyExtra(
+  { sources }: Table,
+  atSource: Candidate["atSource"],
+  isGone: States["isGone"],
+): string {
+  if (isGone === undefined) return "the lake never made it";
+  if (isGone !== false) return "the lake says that it is gone";
+  if (atSource !== "nothing") return "the source row makes none any more";
+  const detects = sources.some(({ deletes }) => deletes === "detect");
+  return detects
+    ? "the source no longer has it, which no batch says yet"
+    : "the source no longer has it, and its deletes are ignored";
 }
 
 /** The columns that differ; all but the key where there is one side alone. */

@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import type { Column } from "../columns.ts";
 import type { CatalogueColumn } from "../postgres/catalogue.ts";
 import { name } from "../postgres/sql.ts";
-import { getColumnNames, type Table } from "../table.ts";
+import { DELETED_AT, getColumnNames, type Table } from "../table.ts";
 import { placeholder, toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
 
@@ -43,6 +43,11 @@ export function textOf(column: Column, stored: Stored): string | null {
 /** What an inferred member has in a column. */
 export const placeholderText = (column: Column): string | null =>
   textOf(column, placeholder(column));
+
+/** Whether a row of the warehouse says of itself that its source row is gone. */
+export function isMarked(table: Table, texts: Texts): boolean {
+  return table.deleted === "mark" && texts[getColumnNames(table).indexOf(DELETED_AT)] !== null;
+}
 
 /** Texts that are made once and found again: days, of which there are few. */
 const REMEMBERED = 10_000;

@@ -4,7 +4,7 @@ import { readCatalogue, type CatalogueColumn } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
 import { name, names, qualified } from "../postgres/sql.ts";
-import { keyOf, recordIdOf, referencesOf, type Table } from "../table.ts";
+import { DELETED_AT, keyOf, recordIdOf, referencesOf, type Table } from "../table.ts";
 import { arraySql, rangeNumberSql, starOrder, typeOf, type KeyTexts } from "./key-ranges.ts";
 import { HASH_SQL, rowTextSql, textsSql, type Digest, type Texts } from "./texts.ts";
 
@@ -57,7 +57,7 @@ export class WarehouseReader {
   }
 
   /**
-   * What each range comes to, by number; those without rows are left out.
+   * What each range comes to, by number; those without rows are left out. Rows that are marked as gone do not count.
    * @param bounds where each range but the first begins
    * @param chosen the ranges that are wanted; all where undefined
    */
@@ -71,29 +71,29 @@ export class WarehouseReader {
     const wanted = chosen ? `where ${number} = any ('{${chosen.join(",")}}'::int[])` : "";
     const recordId = recordIdOf(table);
     const key = order.types.map((_, at) => `k${at}`);
-    const version =
-      recordId === undefined
-        ? ""
-        : `, ${order
-            .of("t")
-            .map((column, at) => `${column} as ${key[at]}`)
-            .join(", ")}, t.${name(recordId)} as r`;
-    const carried = recordId === undefined ? "" : `, ${key.join(", ")}, r`;
+    // What else the sums are made by: whether a row is marked as gone; of versions, the key and the record id.
+    const marked = table.deleted === "mark" ? `t.${name(DELETED_AT)} is not null` : "false";
+    const further = [
+      `${marked} as gone`,
+      ...(recordId === undefined
+        ? []
+        : [...order.of("t").map((of, at) => `${of} as ${key[at]}`), `t.${name(recordId)} as r`]),
+    ].join(", ");
+    const carried = ["gone", ...(recordId === undefined ? [] : [...key, "r"])].join(", ");
     const hash = HASH_SQL.hash(rowTextSql(table, this.#found.get(table.name)!, "t"));
     // "offset 0" keeps a hash from being made once for each place that it is used in.
-    const hashed = `select ${number} as n${version}, ${hash} as hash from ${this.#place(table)} t ${wanted} offset 0`;
-    const halves = `select n${carried}, ${HASH_SQL.high("hash")} as high, ${HASH_SQL.low("hash")} as low from (${hashed}) t`;
+    const hashed = `select ${number} as n, ${further}, ${hash} as hash from ${this.#place(table)} t ${wanted} offset 0`;
+    const halves = `select n, ${carried}, ${HASH_SQL.high("hash")} as high, ${HASH_SQL.low("hash")} as low from (${hashed}) t`;
     const rows =
       recordId === undefined
-        ? halves
-        : `select n, high, low, lead(r) over versions as next,
+        ? `select n, high, low, not gone as counts, false as repeats from (${halves}) t`
+        : `select n, high, low, lead(r) over versions is null and not gone as counts,
                   (lag(high) over versions, lag(low) over versions) = (high, low) as repeats
              from (${halves} offset 0) t window versions as (partition by ${key.join(", ")} order by r)`;
-    const latest = recordId === undefined ? "" : "filter (where next is null)";
-    const repeats = recordId === undefined ? "0" : "count(*) filter (where repeats)";
+    const sum = (of: string): string => `coalesce(sum(${of}) filter (where counts), 0)`;
     const found = await this.#connection.db.any<{ n: number; digest: Digest; repeats: string }>(
-      `select n, concat(count(*) ${latest}, ':', coalesce(sum(high) ${latest}, 0), ':', coalesce(sum(low) ${latest}, 0)) as digest,
-              ${repeats} as repeats
+      `select n, concat(count(*) filter (where counts), ':', ${sum("high")}, ':', ${sum("low")}) as digest,
+              count(*) filter (where repeats) as repeats
          from (${rows}) t group by n`,
     );
     return new Map(
