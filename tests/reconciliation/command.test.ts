@@ -1,19 +1,10 @@
 // `npm run reconcile`, as a person or a script calls it.
-import { spawn } from "node:child_process";
-import path from "node:path";
 import { UsageError } from "../../src/cli/options.ts";
 import { readOptions } from "../../src/cli/reconcile-options.ts";
 import { repairOf, type Difference } from "../../src/reconciliation/difference.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
-
-const COMMAND = path.join(import.meta.dirname, "..", "..", "src", "cli", "reconcile.ts");
-
-interface Answer {
-  readonly code: number | null;
-  readonly out: string;
-  readonly err: string;
-}
+import { call as callWith } from "./command.ts";
 
 describe("npm run reconcile", () => {
   let p: TestPipeline;
@@ -23,18 +14,8 @@ describe("npm run reconcile", () => {
   });
   after(closeAll);
 
-  const call = (args: readonly string[], env: Record<string, string> = {}): Promise<Answer> =>
-    new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, ["--import", "tsx", COMMAND, ...args], {
-        env: { ...process.env, ...p.env, NODE_NO_WARNINGS: "1", ...env },
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      let [out, err] = ["", ""];
-      child.stdout.on("data", (chunk: Buffer) => (out += chunk.toString()));
-      child.stderr.on("data", (chunk: Buffer) => (err += chunk.toString()));
-      child.on("error", reject);
-      child.on("close", (code) => resolve({ code, out, err }));
-    });
+  const call = (args: readonly string[], env: Record<string, string> = {}) =>
+    callWith(p, args, env);
 
   it("says what there is with --help", async () => {
     const { code, out } = await call(["--help"]);
