@@ -106,6 +106,10 @@ export async function reconcile(
     await begin(source);
     const snapshot = await readSnapshot(source.db);
     checkComparable(manifest, snapshot);
+    if (pendingFrom(manifest) === null)
+      throw new ReconciliationError(
+        `batch ${manifest.batch} is of a run that reads everything and is not done: run ingestion until it is, then transformation and loading`,
+      );
     const since = await sinceOf(options.since, manifest, buckets.ingestion);
     if (since) checkComparable(since, snapshot);
     const sources = allSources(wanted);
@@ -207,10 +211,6 @@ function checkComparable(manifest: IngestionManifest, snapshot: Snapshot): void 
   if (doubt !== undefined)
     throw new ReconciliationError(
       `${doubt}, so that it cannot be told what changed after batch ${manifest.batch}: run ingestion first, which reads everything again`,
-    );
-  if (pendingFrom(manifest) === null)
-    throw new ReconciliationError(
-      `batch ${manifest.batch} is of a run that reads everything and is not done: run ingestion until it is, then transformation and loading`,
     );
 }
 
