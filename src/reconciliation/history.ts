@@ -32,6 +32,9 @@ export class History {
   /** By object, the ids that it is known to have at least and at most, where its key is a number. */
   readonly #spans = new Map<string, Span>();
 
+  /** The object that was read last: records come in the order of their keys, as its rows do, some at a time. */
+  #last: Rows | undefined;
+
   constructor(bucket: string, codec: ParquetCodec, newest: number) {
     this.#bucket = bucket;
     this.#codec = codec;
@@ -65,21 +68,37 @@ export class History {
     batch: number,
     left: Map<string, Seen>,
   ): Promise<void> {
+    const rows = await this.#rowsOf(table, object, left);
+    if (rows === undefined) return;
+    const names = getColumnNames(table);
+    const state = (row: number): Texts =>
+      names.map((column) =>
+        textOf(table.columns[column]!, storedAt(rows.columns.get(column)!, row)),
+      );
+    for (const [id, seen] of left) {
+      const row = rows.rowOf.get(id);
+      if (row !== undefined && seen(state(row), batch)) left.delete(id);
+    }
+  }
+
+  /** An object's rows; undefined where it has none of those that are wanted. */
+  async #rowsOf(
+    table: Table,
+    object: LakeObject,
+    wanted: ReadonlyMap<string, Seen>,
+  ): Promise<Rows | undefined> {
+    if (this.#last?.key === object.key) return this.#last;
     const bytes = await getContentFromFile(this.#bucket, object);
     const key = keyOf(table);
     const keys = await this.#decode(table.columns, object, bytes, key);
-    const ids = idsOf(table, keys, object.rows);
-    const span = spanOf(table, ids);
+    const rowOf = new Map(idsOf(table, keys, object.rows).map((id, row) => [id, row] as const));
+    const span = spanOf(table, rowOf.keys());
     if (span) this.#spans.set(object.key, span);
-    if (!ids.some((id) => left.has(id))) return;
-    const names = getColumnNames(table);
-    const others = names.filter((column) => !key.includes(column));
+    if (![...wanted.keys()].some((id) => rowOf.has(id))) return undefined;
+    const others = getColumnNames(table).filter((column) => !key.includes(column));
     const rest = await this.#decode(table.columns, object, bytes, others);
-    const columns = new Map([...keys, ...rest]);
-    const state = (row: number): Texts =>
-      names.map((column) => textOf(table.columns[column]!, storedAt(columns.get(column)!, row)));
-    for (const [row, id] of ids.entries())
-      if (left.get(id)?.(state(row), batch) === true) left.delete(id);
+    this.#last = { key: object.key, rowOf, columns: new Map([...keys, ...rest]) };
+    return this.#last;
   }
 
   async #lookGone(
@@ -138,6 +157,13 @@ export class History {
     }
     return false;
   }
+}
+
+/** An object's rows: a batch has one a record. */
+interface Rows {
+  readonly key: string;
+  readonly rowOf: ReadonlyMap<string, number>;
+  readonly columns: ReadonlyMap<string, Vector>;
 }
 
 /** The ids of an object's rows. */

@@ -1,4 +1,5 @@
 /** A table that is keyed by its source: compared range by range, by hash first, row by row where hashes differ. */
+import { awaitedLater } from "../errors.ts";
 import type { Found } from "../transformation/star-rows.ts";
 import { keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import {
@@ -85,6 +86,10 @@ export class KeyedTable {
     const { source: reader, warehouse, isSince } = this.#work;
     const order = sourceOrder(source, reader.catalogue.get(source.name)!);
     const inRange = within(order, "t", range);
+    // Both databases are at work at once, but where it takes the source's keys to say which rows are wanted.
+    const meanwhile = isSince
+      ? undefined
+      : awaitedLater(all(warehouse.rows(table, within(starOrder(table), "t", range))));
     const rows = await all(reader.rows(source, `(${this.#work.where(source)}) and ${inRange}`));
     const { texts, rejected } = format(
       table,
@@ -92,19 +97,18 @@ export class KeyedTable {
       rows,
       await reader.look([table], source, rows),
     );
-    if (!this.#haveOwnKeys(rows, texts)) return;
+    if (!this.#haveOwnKeys(rows, texts)) return void (await meanwhile);
     if (counts) {
       const tally = this.#work.tally(table);
       tally.rows += rows.length;
       tally.quarantined += rejected.length;
     }
     const byId = new Map(rows.map((row) => [this.#idOf(row), row]));
-    const wanted = isSince
-      ? oneOf(starOrder(table), "t", this.#keysOf(byId))
-      : within(starOrder(table), "t", range);
+    const theirs =
+      meanwhile ?? all(warehouse.rows(table, oneOf(starOrder(table), "t", this.#keysOf(byId))));
     const found = new Map<string, Texts>();
     const repeats: StarRow[] = [];
-    for (const row of await all(warehouse.rows(table, wanted))) {
+    for (const row of await theirs) {
       if (row.isLatest) found.set(this.#idOfStar(row.texts), row.texts);
       if (row.repeats !== null) repeats.push(row);
     }

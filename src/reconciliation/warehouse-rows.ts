@@ -107,16 +107,19 @@ export class WarehouseReader {
    */
   async *rows(table: Table, where: string): AsyncGenerator<StarRow[]> {
     const columns = this.#found.get(table.name)!;
-    const recordId = recordIdOf(table);
     const texts = `array[${textsSql(table, columns, "t").join(", ")}]::text[]`;
-    const text = rowTextSql(table, columns, "t");
-    const read =
-      recordId === undefined
-        ? `select ${texts} as texts, true as latest, null as repeats from ${this.#place(table)} t where ${where}`
-        : `select ${texts} as texts, lead(1) over versions is null as latest,
-                  case when ${text} = lag(${text}) over versions then t.${name(recordId)}::text end as repeats
-             from ${this.#place(table)} t where ${where}
-           window versions as (partition by ${names(keyOf(table), "t.")} order by t.${name(recordId)})`;
+    const from = `from ${this.#place(table)} t where ${where}`;
+    const recordId = recordIdOf(table);
+    let read = `select ${texts} as texts, true as latest, null as repeats ${from}`;
+    if (recordId !== undefined) {
+      const key = keyOf(table).map((column, at) => `t.${name(column)} as k${at}`);
+      const record = keyOf(table).map((_, at) => `k${at}`);
+      const whole = rowTextSql(table, columns, "t");
+      read = `select texts, lead(1) over versions is null as latest,
+                     case when whole = lag(whole) over versions then r::text end as repeats
+                from (select ${texts} as texts, ${whole} as whole, ${key.join(", ")}, t.${name(recordId)} as r ${from} offset 0) t
+              window versions as (partition by ${record.join(", ")} order by r)`;
+    }
     const query =
       `select json_build_object('texts', texts, 'isLatest', latest, 'repeats', repeats)::text ` +
       `from (${read}) t where latest or repeats is not null`;

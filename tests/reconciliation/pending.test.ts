@@ -73,6 +73,25 @@ describe("a reconciliation", () => {
     expect(shortly(await reconciled(p))).to.deep.equal(["dim_staff 3 different"]);
   });
 
+  it("names a version that repeats the one before it where nothing else differs", async () => {
+    await p.star.none(`
+      create temporary table copied as table fact_payment with no data;
+      insert into copied select * from fact_payment where payment_id = 5;
+      update copied set payment_record_id = 9000;
+      insert into fact_payment table copied`);
+    const { found } = await reconciled(p);
+    expect(found).to.deep.equal([
+      {
+        table: "fact_payment",
+        kind: "extra",
+        key: { payment_id: "5" },
+        columns: [],
+        recordId: "9000",
+        note: "version 9000 repeats the one before it",
+      },
+    ]);
+  });
+
   it("names a change of a looked-up row that got lost", async () => {
     await p.star.none("create table kept as table dim_staff");
     await p.shop.none("update department set location = 'Elsewhere' where department_id = 3");

