@@ -83,16 +83,17 @@ export class Queries {
     return this.#copy(target, `(${driving}) is not true and (${wanted.join(" or ")})`);
   }
 
+  /**
+   * A condition that is true of a driving row `row` that changed, or whose looked-up row did.
+   * @param inFull whether a row of a source that is read in full has changed: it does not say
+   */
+  changed(source: Source, row: string, inFull: boolean): string {
+    return this.#drives(source, row, String(inFull));
+  }
+
   #copy(source: Source, where: string): string {
     const catalogue = this.#catalogue.get(source.name)!;
-    const columns = catalogue.columns.filter((column) => column.selectable);
-    // Sorted first and written as JSON after: a sort of finished lines would carry many times the bytes.
-    const rows =
-      `select ${names(
-        columns.map((column) => column.name),
-        "t.",
-      )} from ${place(source)} t ` + `where ${where} order by ${orderOf(source, catalogue, "t")}`;
-    return `select ${rowAsJson(source, columns)} from (${rows}) t`;
+    return linesOf(source, catalogue, where, orderOf(source, catalogue, "t"));
   }
 
   /** Every "row of `from` looks up the row of `target` whose key is in its column `by`", once each. */
@@ -120,22 +121,26 @@ export class Queries {
     return drives === "true" ? within : `(${drives}) and ${within}`;
   }
 
-  /** True of a row that changed, or whose looked-up row did. */
-  #drives(source: Source, row: string): string {
-    const changed = this.#plan.whole.has(source.name) ? "true" : this.#changed(source, row);
+  /**
+   * True of a row that changed, or whose looked-up row did.
+   * @param inFull of a source that is read in full
+   */
+  #drives(source: Source, row: string, inFull = "true"): string {
+    const changed = this.#plan.whole.has(source.name) ? "true" : this.#changed(source, row, inFull);
     if (changed === "true") return changed;
     const through = this.#edges()
       .filter((edge) => edge.from.name === source.name)
       .map(
         ({ by, target }) =>
-          `${row}.${name(by)} in (select l.${name(keyOf(target)[0]!)} from ${place(target)} l where ${this.#changed(target, "l")})`,
+          `${row}.${name(by)} in (select l.${name(keyOf(target)[0]!)} from ${place(target)} l where ${this.#changed(target, "l", inFull)})`,
       );
     return [changed, ...through].join(" or ");
   }
 
-  #changed(source: Source, row: string): string {
+  #changed(source: Source, row: string, inFull: string): string {
     const { changes } = source;
-    if (this.#plan.since === null || changes.by === "full") return "true";
+    if (this.#plan.since === null) return "true";
+    if (changes.by === "full") return inFull;
     if (changes.by === "timestamp") {
       const newest = this.#marks[source.name];
       if (newest === undefined) return "true";
@@ -149,6 +154,28 @@ export class Queries {
 }
 
 const place = (source: Source): string => qualified(source.schema, source.name);
+
+/**
+ * A query, for COPY, of a source's rows as lines of JSON.
+ * @param where true of the rows `t` that are wanted
+ * @param order of `t`, for ORDER BY; in any order where undefined
+ */
+export function linesOf(
+  source: Source,
+  catalogue: CatalogueTable,
+  where: string,
+  order?: string,
+): string {
+  const columns = catalogue.columns.filter((column) => column.selectable);
+  // Sorted first and written as JSON after: a sort of finished lines would carry many times the bytes.
+  const rows =
+    `select ${names(
+      columns.map((column) => column.name),
+      "t.",
+    )} from ${place(source)} t ` +
+    `where ${where}${order === undefined ? "" : ` order by ${order}`}`;
+  return `select ${rowAsJson(source, columns)} from (${rows}) t`;
+}
 
 /** A function takes 100 arguments at most. */
 const ARGUMENTS = 80;
