@@ -1,6 +1,7 @@
 import type { Context } from "aws-lambda";
 import { deadlineOf } from "./deadline.ts";
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
+import { namedIn, NamedRowsError, type EventRows } from "../ingestion/named.ts";
 import { Observer, sum } from "../observe.ts";
 import { HINTS } from "../lake/keys.ts";
 import { writeHint } from "../lake/manifest.ts";
@@ -12,10 +13,11 @@ const observer = new Observer("ingestion");
 
 /**
  * Reads what changed in the source since the newest batch, and commits it, a bounded batch at a time.
- * @param event the schedule's, or none; `{ "resync": true }` reads everything again
+ * @param event the schedule's, or none; `{ "resync": true }` reads everything again, `{ "rows": { "TABLE": ["5", …] } }` the rows
+ *   of these keys, changed or not
  */
 export function handler(
-  event?: { readonly resync?: boolean } | null,
+  event?: { readonly resync?: boolean; readonly rows?: EventRows } | null,
   context?: Context,
 ): Promise<IngestionSummary> {
   const deadline = deadlineOf(context);
@@ -29,11 +31,13 @@ export function handler(
     );
     if (event?.resync !== undefined && typeof event.resync !== "boolean")
       throw new Error('to read everything again, send { "resync": true }');
+    const tables = await getTables();
     const summary = await ingest(
       () => connectWith(settings.SOURCE_SECRET),
       settings.INGESTION_BUCKET,
-      await getTables(),
+      tables,
       {
+        named: namedIn(event?.rows, tables),
         resync: event?.resync === true,
         limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
         ...deadline,
@@ -49,6 +53,11 @@ export function handler(
     observer.logger.info(`ingestion: ${summary.outcome}`, { ...summary });
     if (summary.unfinished && settings.CONTINUE_AT_ONCE === "true")
       await writeHint(settings.INGESTION_BUCKET, HINTS.goOn, summary.batch);
+    const unread = Object.entries(summary.unread).map(([table, rows]) => `${rows} of ${table}`);
+    if (unread.length > 0)
+      throw new NamedRowsError(
+        `time was up: of the rows that were named, the last were not read (${unread.join(", ")}); send those again`,
+      );
     return summary;
   });
 }

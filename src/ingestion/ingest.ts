@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { getBuild } from "../build.ts";
 import { awaitedLater } from "../errors.ts";
 import { fingerprintsOf } from "../fingerprint.ts";
-import { getObjectPath, HINTS } from "../lake/keys.ts";
+import { deletedPath, getObjectPath, HINTS } from "../lake/keys.ts";
 import { writeFile } from "../lake/lines-file.ts";
 import {
   checkPredecessor,
@@ -11,14 +11,17 @@ import {
   sha256,
   writeHint,
   type IngestionManifest,
+  type LakeObject,
   type Read,
 } from "../lake/manifest.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { LIMITS } from "../settings.ts";
 import type { Table } from "../table.ts";
 import type { Limits } from "./driving.ts";
+import type { Key } from "./keyset.ts";
+import { NamedRows } from "./named.ts";
 import { servedBy } from "./plan.ts";
-import { getData, type Reading, type SourceBatch, type SourceRows } from "./read.ts";
+import { drivingSources, getData, type GoneRows, type Reading, type SourceBatch } from "./read.ts";
 import { fenceAge, type Holder } from "./snapshot.ts";
 
 /** What an ingestion did. */
@@ -46,11 +49,27 @@ export interface IngestionSummary {
   readonly fenceHolder?: Holder;
   /** Columns of the source that no table module declares. */
   readonly undeclared: readonly string[];
+  /** Rows that were named and found, by source table. */
+  readonly named: Readonly<Record<string, number>>;
+  /** Keys that were named, and that the source has no row of. */
+  readonly deleted: Readonly<Record<string, number>>;
+  /** Keys that were named, and not read before time was up: to be named again. */
+  readonly unread: Readonly<Record<string, number>>;
 }
 
 export interface IngestOptions {
   /** Reads everything again. */
   readonly resync?: boolean;
+  /**
+   * Rows to read first, changed or not, by source table: those that the source has are driving rows of batches of their own,
+   * keys that it has no row of are deleted ones there. Then the run goes on in the same snapshot.
+   */
+  readonly named?: ReadonlyMap<string, readonly Key[]>;
+  /**
+   * Whether the warehouse is to be put right by the named rows: then their batches are of kind `resync`, and a row that is gone
+   * leaves the star tables that would keep it, too. Else they are `changes`, and each table does as it declares.
+   */
+  readonly repair?: boolean;
   /** The day that the objects are filed under. */
   readonly at?: Date;
   readonly limits?: Limits;
@@ -65,7 +84,7 @@ export interface IngestOptions {
  * goes on with a run that is not done.
  *
  * @param connect opens the source; what was opened is closed again before this returns
- * @throws ContractError before anything is written; ManifestError, ConnectionError, S3Error, RaceError. Nothing is lost
+ * @throws ContractError, NamedRowsError before anything is written; ManifestError, ConnectionError, S3Error, RaceError. Nothing is lost
  *   then: the next run goes on after the last batch that was committed
  */
 export async function ingest(
@@ -74,14 +93,19 @@ export async function ingest(
   tables: readonly Table[],
   {
     resync = false,
+    named = new Map(),
+    repair = true,
     at = new Date(),
     limits = LIMITS,
     goOn = () => true,
     isLate = () => false,
   }: IngestOptions = {},
 ): Promise<IngestionSummary> {
+  const rows = new NamedRows(drivingSources(tables), named);
+  const { reasons } = rows;
+  const work = { connect, bucket, tables, at, rows, repair };
   const read = (everything: boolean): Promise<IngestionSummary> =>
-    withRun({ connect, bucket, tables, resync: everything, at }, async (run, reading) => {
+    withRun({ ...work, resync: everything }, async (run, reading) => {
       let committing: Promise<boolean> = Promise.resolve(true);
       try {
         for await (const batch of reading.batches(limits, { goOn, isLate })) {
@@ -95,20 +119,31 @@ export async function ingest(
       }
       return run.end();
     });
-  const summary = await read(resync);
-  if (!resync || summary.outcome !== "lost the race") return summary;
-  // Whoever asks for everything has it, also while another run commits batch after batch.
-  const claimed = await withRun({ connect, bucket, tables, resync, at }, async (_, reading) => {
+  // Whoever asks for something has it, also while another run commits batch after batch.
+  let summary = await read(resync);
+  let isClaimed = !resync;
+  for (let tries = 0; summary.outcome === "lost the race"; tries++) {
+    if (isClaimed && rows.waiting.length === 0) break;
+    if (tries === CLAIMS || !(await claim({ ...work, resync: !isClaimed })))
+      throw new RaceError(
+        `other runs were first ${CLAIMS} times; send ${resync ? '{ "resync": true }' : "the rows"} again`,
+      );
+    isClaimed = true;
+    summary = await read(false);
+  }
+  return { ...summary, reasons: [...reasons, ...summary.reasons] };
+}
+
+/** Begins a run, whatever others commit meanwhile. @returns false where they were first each time */
+const claim = (work: Work): Promise<boolean> =>
+  withRun(work, async (_, reading) => {
     // A batch without rows is quicker than theirs with some; and without rows none can be older than what they wrote since.
     for (let tries = 0; tries < CLAIMS; tries++) {
-      const newest = await getLastUpload(bucket);
-      if (await new Run(bucket, tables, reading, newest, at).commit(reading.claim())) return true;
+      const newest = await getLastUpload(work.bucket);
+      if (await new Run(work, reading, newest).commit(reading.claim())) return true;
     }
     return false;
   });
-  if (claimed) return read(false);
-  throw new RaceError(`other runs were first ${CLAIMS} times; send { "resync": true } again`);
-}
 
 /** A run that was asked for could not begin, for others that did. */
 export class RaceError extends Error {
@@ -123,19 +158,23 @@ interface Work {
   readonly tables: readonly Table[];
   readonly resync: boolean;
   readonly at: Date;
+  readonly rows: NamedRows;
+  readonly repair: boolean;
 }
 
 /** Does `work` on what there is to read since the newest batch. */
 async function withRun<T>(
-  { connect, bucket, tables, resync, at }: Work,
-  work: (run: Run, reading: Reading) => Promise<T>,
+  work: Work,
+  task: (run: Run, reading: Reading) => Promise<T>,
 ): Promise<T> {
+  const { connect, bucket, tables, resync, rows } = work;
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
   const last = await getLastUpload(bucket);
   const connection = await connect();
   try {
-    const reading = await getData(connection, connect, tables, last?.manifest, resync);
-    return await work(new Run(bucket, tables, reading, last, at), reading);
+    const { waiting } = rows;
+    const reading = await getData(connection, connect, tables, last?.manifest, resync, waiting);
+    return await task(new Run(work, reading, last), reading);
   } finally {
     await connection.close();
   }
@@ -143,10 +182,8 @@ async function withRun<T>(
 
 /** The batches of one invocation, committed one after the other. */
 class Run {
-  readonly #bucket: string;
-  readonly #tables: readonly Table[];
+  readonly #work: Work;
   readonly #reading: Reading;
-  readonly #at: Date;
   readonly #run = randomBytes(6).toString("hex");
   #outcome: IngestionSummary["outcome"] = "unchanged";
   #last: Read<IngestionManifest> | undefined;
@@ -154,29 +191,30 @@ class Run {
   #bytes = 0;
   readonly #rows = new Map<string, number>();
 
-  constructor(
-    bucket: string,
-    tables: readonly Table[],
-    reading: Reading,
-    last: Read<IngestionManifest> | undefined,
-    at: Date,
-  ) {
-    this.#bucket = bucket;
-    this.#tables = tables;
+  constructor(work: Work, reading: Reading, last: Read<IngestionManifest> | undefined) {
+    this.#work = work;
     this.#reading = reading;
     this.#last = last;
-    this.#at = at;
   }
 
   /** @returns false where the run ends here: there is nothing new, or another run was first */
-  async commit({ tables, cursor }: SourceBatch): Promise<boolean> {
+  async commit({ tables, cursor, named }: SourceBatch): Promise<boolean> {
+    const { bucket, repair } = this.#work;
     const { plan, snapshot } = this.#reading;
     const batch = (this.#last?.manifest.batch ?? 0) + 1;
-    const made = await Promise.all(tables.map((table) => this.#finish(table, batch)));
+    const made = await Promise.all(
+      tables.map(async ({ drivingRows, ...rows }) => {
+        const { object, body } = await this.#finish(getObjectPath, batch, rows);
+        return { object: { ...object, driving_rows: drivingRows }, body };
+      }),
+    );
+    const gone = await Promise.all(
+      (named?.gone ?? []).map((rows) => this.#finish(deletedPath, batch, rows)),
+    );
     const manifest: IngestionManifest = {
       batch,
       run: this.#run,
-      kind: plan.kind,
+      kind: named ? (repair ? "resync" : "changes") : plan.kind,
       previous_sha256: this.#last?.sha256 ?? null,
       committed_at: new Date().toISOString(),
       ...snapshot,
@@ -185,44 +223,45 @@ class Run {
       high_water: this.#reading.highWater,
       cursor,
       build: getBuild(),
-      fingerprints: servedBy(plan, fingerprintsOf(this.#tables)),
+      fingerprints: servedBy(plan, fingerprintsOf(this.#work.tables)),
       objects: made.map(({ object }) => object),
+      deleted: gone.map(({ object }) => object),
     };
     for (const { table, rows } of manifest.objects)
       this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
     this.#bytes += manifest.objects.reduce((sum, { bytes }) => sum + bytes, 0);
 
-    const begins = this.#batches === 0 && !plan.goesOn;
+    const begins = this.#batches === 0 && !plan.goesOn && !named;
     const isEmpty = tables.length === 0 && !cursor;
     if (begins && (isEmpty || isNothingNew(manifest, this.#last?.manifest))) return false;
-    if (this.#batches === 0 && this.#last)
-      await checkPredecessor(this.#bucket, this.#last.manifest);
-    await Promise.all(made.map(({ object, body }) => writeFile(this.#bucket, object.key, body)));
-    const committed = await commitManifest(this.#bucket, manifest);
+    if (this.#batches === 0 && this.#last) await checkPredecessor(bucket, this.#last.manifest);
+    await Promise.all(
+      [...made, ...gone].map(({ object, body }) => writeFile(bucket, object.key, body)),
+    );
+    const committed = await commitManifest(bucket, manifest);
     this.#outcome = committed ? "committed" : "lost the race";
     if (!committed) return false;
+    this.#work.rows.done(named?.answered ?? []);
     this.#last = committed;
     this.#batches++;
     return true;
   }
 
   async #finish(
-    { table, rows, drivingRows, file }: SourceRows,
+    path: typeof getObjectPath,
     batch: number,
-  ): Promise<{ body: Buffer; object: IngestionManifest["objects"][number] }> {
-    const key = getObjectPath(table, { at: this.#at, batch, run: this.#run }, "json.gz");
+    { table, rows, file }: GoneRows,
+  ): Promise<{ body: Buffer; object: LakeObject }> {
+    const key = path(table, { at: this.#work.at, batch, run: this.#run }, "json.gz");
     const body = await file.end();
-    const { length: bytes } = body;
-    return {
-      body,
-      object: { table, key, rows, driving_rows: drivingRows, bytes, sha256: sha256(body) },
-    };
+    return { body, object: { table, key, rows, bytes: body.length, sha256: sha256(body) } };
   }
 
   async end(): Promise<IngestionSummary> {
     const { plan, snapshot, holder, undeclared } = this.#reading;
+    const { bucket, rows } = this.#work;
     const newest = this.#last?.manifest;
-    if (newest && this.#batches > 0) await writeHint(this.#bucket, HINTS.newest, newest.batch);
+    if (newest && this.#batches > 0) await writeHint(bucket, HINTS.newest, newest.batch);
     const lost = this.#outcome === "lost the race";
     return {
       outcome: this.#outcome,
@@ -237,6 +276,9 @@ class Run {
       fenceAge: fenceAge(snapshot),
       ...(holder ? { fenceHolder: holder } : {}),
       undeclared,
+      named: rows.found,
+      deleted: rows.gone,
+      unread: rows.left,
     };
   }
 }

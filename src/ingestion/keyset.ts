@@ -1,6 +1,6 @@
 /** Where in a table's order something is, and SQL for what comes after it: how a run goes on where it left off. */
 import type { CatalogueColumn, CatalogueTable } from "../postgres/catalogue.ts";
-import { literal, name } from "../postgres/sql.ts";
+import { literal, name, names } from "../postgres/sql.ts";
 import { keyOf, type Source } from "../table.ts";
 
 /** A row's primary key: each column's value as PostgreSQL reads it; null only where a declared key lets one in. */
@@ -54,6 +54,40 @@ export function inRange(
   return conditions.join(" and ") || "true";
 }
 
+/** A key's column among named keys: an extension's operators are hidden, and an enum may know a value no more. */
+const isNamedByText = ({ builtIn, isEnum }: CatalogueColumn): boolean => !builtIn || isEnum;
+
+/** What named keys hold a row's key against. */
+export const namedKey = (source: Source, catalogue: CatalogueTable, row: string): string =>
+  columnsOf(source, catalogue)
+    .map((column) => {
+      const asText = isNamedByText(column) ? '::text collate "C"' : "";
+      return `${row}.${name(column.name)}${asText}`;
+    })
+    .join(", ");
+
+/** The columns that named keys have. Not of the table's own types: a `varchar(3)` would cut what it is given. */
+export const namedColumns = (source: Source, catalogue: CatalogueTable): CatalogueColumn[] =>
+  columnsOf(source, catalogue).map((column) => {
+    const base = isNamedByText(column) ? "text" : column.base;
+    const type = `pg_catalog.${name(base)}`;
+    return { ...column, base, type, isEnum: false, notNull: true };
+  });
+
+/** Named keys as rows `k` of a FROM clause. */
+export function namedRows(source: Source, catalogue: CatalogueTable, keys: readonly Key[]): string {
+  const columns = namedColumns(source, catalogue);
+  const values = columns.map((column) => {
+    const texts = keys.map((key) => literal(key[column.name]!));
+    return `array[${texts.join(", ")}]::${column.type}[]`;
+  });
+  return `unnest(${values.join(", ")}) as k(${names(keyOf(source))})`;
+}
+
+/** The key's columns, in declared order. */
+const columnsOf = (source: Source, { columns }: CatalogueTable): CatalogueColumn[] =>
+  keyOf(source).map((wanted) => columns.find((column) => column.name === wanted)!);
+
 /** A key's column, and whether it is compared as text. */
 interface KeyColumn extends CatalogueColumn {
   readonly byText: boolean;
@@ -66,13 +100,12 @@ const ONE_TEXT = /^(int[248]|float[48]|oid|bool|date|time|timestamp|timestamptz|
  * A key that is no unique index's may have rows that are equal and look different, and here a cut between two keys goes by
  * their looks: so they are ordered by their text. So is an extension's type: its operators are hidden by the search path.
  */
-function keyColumns(source: Source, { columns, unique }: CatalogueTable): KeyColumn[] {
+function keyColumns(source: Source, catalogue: CatalogueTable): KeyColumn[] {
   const key = keyOf(source);
-  const isUnique = unique.some(
+  const isUnique = catalogue.unique.some(
     (index) => index.length === key.length && index.every((column) => key.includes(column)),
   );
-  return key.map((wanted) => {
-    const column = columns.find(({ name: found }) => found === wanted)!;
+  return columnsOf(source, catalogue).map((column) => {
     const { builtIn, isEnum, base } = column;
     return { ...column, byText: !builtIn || (!isUnique && !isEnum && !ONE_TEXT.test(base)) };
   });

@@ -40,7 +40,7 @@ export function planRun(
     return { kind: "resync", reasons: [doubt], since: null, whole: everything };
   if (isUnfinished(last))
     return {
-      kind: last.kind,
+      kind: last.cursor.kind ?? last.kind,
       reasons: [`batch ${last.batch} left off in ${last.cursor.table}`],
       since: last.since,
       whole: new Set(last.cursor.whole),
@@ -79,8 +79,11 @@ export function servedBy(
   );
 }
 
-/** Transaction ids mean something only within one timeline of one database, and only forwards. */
-function whyNotComparable(last: IngestionManifest, now: Snapshot): string | undefined {
+/**
+ * Transaction ids mean something only within one timeline of one database, and only forwards.
+ * @returns why those of a batch cannot be held against what `now` shows; undefined where they can
+ */
+export function whyNotComparable(last: IngestionManifest, now: Snapshot): string | undefined {
   if (last.system_identifier !== now.system_identifier)
     return `the source is another server (${last.system_identifier} → ${now.system_identifier})`;
   if (last.database_oid !== now.database_oid)

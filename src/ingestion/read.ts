@@ -10,8 +10,9 @@ import { checkContract } from "./contract.ts";
 import { DrivingRows, type Limits, type Part, type Position } from "./driving.ts";
 import { keyShape, type Key } from "./keyset.ts";
 import { joined, wholeLines, type Lines } from "./lines.ts";
+import { checkNamed, cutKeys, type Answered, type NamedKeys } from "./named.ts";
 import { planRun, type Plan } from "./plan.ts";
-import { Queries } from "./select.ts";
+import { Queries, type Extent } from "./select.ts";
 import {
   beginSnapshot,
   exportSnapshot,
@@ -32,11 +33,16 @@ export interface SourceRows {
   readonly file: LinesFile;
 }
 
+/** Keys that one source table has no row of. */
+export type GoneRows = Omit<SourceRows, "drivingRows">;
+
 /** A consistent part of what a run reads: no driving row without the rows that it looks up. */
 export interface SourceBatch {
   readonly tables: readonly SourceRows[];
   /** Where the run goes on; null where it is done. */
   readonly cursor: Cursor | null;
+  /** What it has of rows that were named; absent where it has what the run reads by itself. */
+  readonly named?: { readonly gone: readonly GoneRows[]; readonly answered: readonly Answered[] };
 }
 
 /** What a reader is asked to keep an eye on; see IngestOptions. */
@@ -56,7 +62,8 @@ export interface Reading {
   /** Who holds the fence back, where anybody does and it is to be seen. */
   readonly holder: Holder | undefined;
   /**
-   * Batches until the run is done or time is up, all of this snapshot. One without rows where there was nothing to read.
+   * Batches until the run is done or time is up, all of this snapshot: rows that were named first. One without rows where
+   * there was nothing to read.
    * Leaving off in the middle ends the connection's session.
    */
   batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch>;
@@ -69,7 +76,8 @@ export interface Reading {
  *
  * @param connection is in the middle of a transaction afterwards: whoever opened it closes it
  * @param connect opens one more, where rows are to be looked up while others are being read
- * @throws ContractError before any row is read
+ * @param named rows to be read before all others, changed or not
+ * @throws ContractError, NamedRowsError before any row is read
  */
 export async function getData(
   connection: Connection,
@@ -77,20 +85,51 @@ export async function getData(
   tables: readonly Table[],
   last: IngestionManifest | undefined,
   resync: boolean,
+  named: readonly NamedKeys[] = [],
 ): Promise<Reading> {
   await beginSnapshot(connection.db);
   const snapshot = await readSnapshot(connection.db);
   const sources = allSources(tables);
   const catalogue = await readCatalogue(connection.db, sources);
   const undeclared = checkContract(sources, catalogue);
+  await checkNamed(connection.db, named, catalogue);
   const plan = planRun(last, snapshot, tables, { resync });
   const marks = plan.goesOn?.cursor.marks ?? last?.high_water ?? {};
   const highWater = plan.goesOn?.high_water ?? (await newestOf(connection.db, sources, marks));
   const holder = fenceAge(snapshot) > 0 ? await fenceHolder(connection.db, snapshot) : undefined;
   const queries = new Queries(tables, catalogue, plan, marks);
 
+  const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan, catalogue);
+  const claim = (): SourceBatch => {
+    const position = order[0] ? { source: order[0], after } : null;
+    return { tables: [], cursor: cursorAt(position, order, plan, marks, catalogue) };
+  };
+
+  /** Batches of the named rows, which leave what the run reads by itself where it is. */
+  async function* namedBatches(lookups: Lookups, limits: Limits): AsyncGenerator<SourceBatch> {
+    let most = Math.min(limits.rows, NAMED_AT_ONCE);
+    let waiting = named;
+    while (waiting.length > 0) {
+      const [some, others] = cutKeys(waiting, most);
+      const count = some.reduce((total, { keys }) => total + keys.length, 0);
+      // One row is read whatever it is.
+      const found = await readNamed(
+        connection,
+        queries,
+        lookups,
+        some,
+        count > 1 ? limits.bytes : Infinity,
+      );
+      if (found) {
+        const { cursor } = claim();
+        yield { ...found, cursor: cursor && { ...cursor, kind: plan.kind } };
+        waiting = others;
+      }
+      most = found ? Math.min(limits.rows, NAMED_AT_ONCE, most * 2) : Math.ceil(count / 2);
+    }
+  }
+
   async function* batches(limits: Limits, time: Time): AsyncGenerator<SourceBatch> {
-    const { order, after } = whereToBegin(inReadingOrder(sources, tables), plan, catalogue);
     // Now: once rows are on their way there is no asking for it.
     const exported = await exportSnapshot(connection.db);
     let reading = false;
@@ -106,6 +145,10 @@ export async function getData(
         ["v", "f"].includes(catalogue.get(one)!.kind);
       const seekers = order.filter(isView).map(({ name: one }) => one);
       if (queries.lookedUpBy(new Set(seekers)).length > 0) await lookups.open();
+      for await (const batch of namedBatches(lookups, limits)) {
+        yield batch;
+        if (!time.goOn() || time.isLate()) return;
+      }
       let most = limits.rows;
       for (let number = 0; ; number++) {
         const wanted = Math.min(most, plan.kind === "changes" ? Infinity : rowsAtFirst(number));
@@ -113,7 +156,7 @@ export async function getData(
           queries.lookedUpBy(new Set([source.name])).length === 0 ? new LinesFile() : undefined,
         );
         most = Math.min(limits.rows, most * 2);
-        let lookedUp = await lookups.of(parts, limits.bytes, reading);
+        let lookedUp = await lookups.of(stretches(parts), limits.bytes, reading);
         while (!lookedUp) {
           const kept = parts.filter(({ file }) => file);
           const others = parts.filter(({ file }) => !file);
@@ -124,7 +167,7 @@ export async function getData(
           if (!isLess && kept.length > 0) rows.giveBack(fewer);
           parts = !isLess && kept.length > 0 ? kept : [...kept, ...fewer];
           // What one row looks up is read whatever it is.
-          lookedUp = await lookups.of(parts, isLess ? limits.bytes : Infinity, reading);
+          lookedUp = await lookups.of(stretches(parts), isLess ? limits.bytes : Infinity, reading);
         }
         yield {
           tables: await byTable(parts, lookedUp),
@@ -136,12 +179,6 @@ export async function getData(
       await rows.close().finally(() => lookups.close());
     }
   }
-  const claim = (): SourceBatch => {
-    const [source, ...others] = inReadingOrder(sources, tables);
-    const order = [source!, ...others];
-    const position = { source: source!, after: null };
-    return { tables: [], cursor: cursorAt(position, order, plan, marks, catalogue) };
-  };
   return { snapshot, plan, highWater, undeclared, holder, batches, claim };
 }
 
@@ -152,6 +189,50 @@ export async function getData(
 const rowsAtFirst = (number: number): number => 25_000 * (1 + Math.floor(number / 4));
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) => sum + rows, 0);
+
+const stretches = (parts: readonly Part[]): Map<string, Extent> =>
+  new Map(parts.map((part) => [part.source.name, part]));
+
+/** Named keys that a batch has at most: each is told to the source in as many queries as there are lookups. */
+const NAMED_AT_ONCE = 5000;
+
+/** The rows with some keys, with what they look up, and the keys that have none; undefined where that is more than `most` bytes. */
+async function readNamed(
+  connection: Connection,
+  queries: Queries,
+  lookups: Lookups,
+  named: readonly NamedKeys[],
+  most: number,
+): Promise<Omit<SourceBatch, "cursor"> | undefined> {
+  let left = most;
+  const all = async (query: string): Promise<Lines> => {
+    const lines: Lines[] = [];
+    // To the end, also where it is too much: the connection is wanted again.
+    for await (const some of wholeLines(copyOut(connection, query))) {
+      left -= some.bytes;
+      if (left >= 0) lines.push(some);
+    }
+    return joined(lines);
+  };
+  const parts: DrivingPart[] = [];
+  const gone: GoneRows[] = [];
+  const answered: Answered[] = [];
+  for (const { source, keys } of named) {
+    const table = source.name;
+    const lines = await all(queries.named(source, keys));
+    if (lines.rows > 0) parts.push({ source, rows: lines.rows, lines });
+    const missing = await all(queries.gone(source, keys));
+    answered.push({ table, named: keys.length, found: lines.rows, gone: missing.rows });
+    if (missing.rows === 0) continue;
+    const file = new LinesFile();
+    await file.write(missing.chunks);
+    gone.push({ table, rows: missing.rows, file });
+  }
+  if (left < 0) return undefined;
+  const extents = new Map(named.map(({ source, keys }) => [source.name, { keys }]));
+  const lookedUp = await lookups.of(extents, most, false);
+  return lookedUp && { tables: await byTable(parts, lookedUp), named: { gone, answered } };
+}
 
 /** Reads what a batch's driving rows look up, in their snapshot. */
 class Lookups {
@@ -176,18 +257,18 @@ class Lookups {
 
   /**
    * The rows that driving rows look up, by source table; undefined where they are more than `most` bytes.
+   * @param extents by source, which rows those are
    * @param isBusy true while the first connection sends driving rows
    */
   async of(
-    parts: readonly Part[],
+    extents: ReadonlyMap<string, Extent>,
     most: number,
     isBusy: boolean,
   ): Promise<ReadonlyMap<string, Lines> | undefined> {
-    const ranges = new Map(parts.map((part) => [part.source.name, part]));
     const found = new Map<string, Lines>();
     let left = most;
-    for (const target of this.#queries.lookedUpBy(new Set(ranges.keys()))) {
-      const query = this.#queries.lookedUp(target, ranges);
+    for (const target of this.#queries.lookedUpBy(new Set(extents.keys()))) {
+      const query = this.#queries.lookedUp(target, extents);
       if (query === undefined) continue;
       const lines: Lines[] = [];
       // To the end, also where it is too much: the connection is wanted again.
@@ -223,6 +304,10 @@ function inReadingOrder(sources: readonly Source[], tables: readonly Table[]): S
   return sources.toSorted((a, b) => drives(a) - drives(b));
 }
 
+/** The sources that drive tables, in the order in which they are read. */
+export const drivingSources = (tables: readonly Table[]): Source[] =>
+  inReadingOrder(allSources(tables.map((table) => ({ ...table, lookups: {} }))), tables);
+
 /** What an unfinished run has left; all of it where a run begins. */
 function whereToBegin(
   sources: readonly Source[],
@@ -253,8 +338,11 @@ function cursorAt(
   return { table: source.name, after, key, next, whole: [...whole], marks };
 }
 
+/** What is written of a part. */
+type DrivingPart = Pick<Part, "source" | "rows" | "lines" | "file">;
+
 async function byTable(
-  parts: readonly Part[],
+  parts: readonly DrivingPart[],
   lookedUp: ReadonlyMap<string, Lines>,
 ): Promise<SourceRows[]> {
   const driving = new Map(parts.map((part) => [part.source.name, part]));

@@ -1,8 +1,19 @@
 import type { CatalogueColumn, CatalogueTable } from "../postgres/catalogue.ts";
 import { literal, name, names, qualified } from "../postgres/sql.ts";
 import { keyOf, type Source, type Table } from "../table.ts";
-import { inRange, orderOf, type Key, type Range } from "./keyset.ts";
+import {
+  inRange,
+  namedColumns,
+  namedKey,
+  namedRows,
+  orderOf,
+  type Key,
+  type Range,
+} from "./keyset.ts";
 import type { Plan } from "./plan.ts";
+
+/** Which of a source's rows drive a batch: those within a stretch that changed, or those that were named. */
+export type Extent = Range | { readonly keys: readonly Key[] };
 
 /**
  * Makes the queries of one run, each of lines of JSON, as texts for COPY: no parameters are possible there, so that every
@@ -29,7 +40,23 @@ export class Queries {
 
   /** The rows of `source` that drive tables (changed ones, and those whose looked-up row changed) after a key, in its order. */
   driving(source: Source, after: Key | null): string {
-    return this.#copy(source, this.#drivesWithin(source, "t", { after, upTo: null }));
+    return this.#copy(source, this.#isIn(source, "t", { after, upTo: null }));
+  }
+
+  /** The rows of `source` that have one of `keys`, in its order. */
+  named(source: Source, keys: readonly Key[]): string {
+    return this.#copy(source, this.#isIn(source, "t", { keys }));
+  }
+
+  /** Those of `keys` that no row of `source` has, each once: lines of the key's columns, as a row would have them. */
+  gone(source: Source, keys: readonly Key[]): string {
+    const catalogue = this.#catalogue.get(source.name)!;
+    const theirs = names(keyOf(source), "k.");
+    const rows =
+      `select distinct ${theirs} from ${namedRows(source, catalogue, keys)} where not exists ` +
+      `(select from ${place(source)} t where (${namedKey(source, catalogue, "t")}) = (${theirs}))`;
+    const columns = namedColumns(source, catalogue);
+    return `select ${rowAsJson(source, columns)} from (${rows}) t`;
   }
 
   /** The sources that rows of those named look up. */
@@ -41,31 +68,32 @@ export class Queries {
   /**
    * The rows of `target` that are looked up by a batch's driving rows and are not driving in it themselves; undefined
    * where there can be none.
-   * @param ranges by source, the stretch whose driving rows are in the batch
+   * @param extents by source, which rows drive the batch
    */
-  lookedUp(target: Source, ranges: ReadonlyMap<string, Range>): string | undefined {
+  lookedUp(target: Source, extents: ReadonlyMap<string, Extent>): string | undefined {
     const wanted = this.#edges().flatMap(({ from, by, target: to }) => {
-      const range = ranges.get(from.name);
-      if (to.name !== target.name || !range) return [];
-      const seekers = `select x.${name(by)} from ${place(from)} x where ${this.#drivesWithin(from, "x", range)}`;
+      const extent = extents.get(from.name);
+      if (to.name !== target.name || !extent) return [];
+      const seekers = `select x.${name(by)} from ${place(from)} x where ${this.#isIn(from, "x", extent)}`;
       return [`t.${name(keyOf(target)[0]!)} in (${seekers})`];
     });
-    const own = ranges.get(target.name);
-    const driving = own ? this.#drivesWithin(target, "t", own) : "false";
+    const own = extents.get(target.name);
+    const driving = own ? this.#isIn(target, "t", own) : "false";
     if (wanted.length === 0 || driving === "true") return undefined;
     return this.#copy(target, `(${driving}) is not true and (${wanted.join(" or ")})`);
   }
 
+  /**
+   * A condition that is true of a driving row `row` that changed, or whose looked-up row did.
+   * @param inFull whether a row of a source that is read in full has changed: it does not say
+   */
+  changed(source: Source, row: string, inFull: boolean): string {
+    return this.#drives(source, row, String(inFull));
+  }
+
   #copy(source: Source, where: string): string {
     const catalogue = this.#catalogue.get(source.name)!;
-    const columns = catalogue.columns.filter((column) => column.selectable);
-    // Sorted first and written as JSON after: a sort of finished lines would carry many times the bytes.
-    const rows =
-      `select ${names(
-        columns.map((column) => column.name),
-        "t.",
-      )} from ${place(source)} t ` + `where ${where} order by ${orderOf(source, catalogue, "t")}`;
-    return `select ${rowAsJson(source, columns)} from (${rows}) t`;
+    return linesOf(source, catalogue, where, orderOf(source, catalogue, "t"));
   }
 
   /** Every "row of `from` looks up the row of `target` whose key is in its column `by`", once each. */
@@ -82,30 +110,37 @@ export class Queries {
     ];
   }
 
-  /** True of a driving row within `range`. */
-  #drivesWithin(source: Source, row: string, range: Range): string {
+  /** True of a driving row within `extent`. */
+  #isIn(source: Source, row: string, extent: Extent): string {
+    const catalogue = this.#catalogue.get(source.name)!;
+    if ("keys" in extent)
+      return `(${namedKey(source, catalogue, row)}) in (select * from ${namedRows(source, catalogue, extent.keys)})`;
     const drives = this.#drives(source, row);
-    const within = inRange(source, this.#catalogue.get(source.name)!, row, range);
+    const within = inRange(source, catalogue, row, extent);
     if (within === "true") return drives;
     return drives === "true" ? within : `(${drives}) and ${within}`;
   }
 
-  /** True of a row that changed, or whose looked-up row did. */
-  #drives(source: Source, row: string): string {
-    const changed = this.#plan.whole.has(source.name) ? "true" : this.#changed(source, row);
+  /**
+   * True of a row that changed, or whose looked-up row did.
+   * @param inFull of a source that is read in full
+   */
+  #drives(source: Source, row: string, inFull = "true"): string {
+    const changed = this.#plan.whole.has(source.name) ? "true" : this.#changed(source, row, inFull);
     if (changed === "true") return changed;
     const through = this.#edges()
       .filter((edge) => edge.from.name === source.name)
       .map(
         ({ by, target }) =>
-          `${row}.${name(by)} in (select l.${name(keyOf(target)[0]!)} from ${place(target)} l where ${this.#changed(target, "l")})`,
+          `${row}.${name(by)} in (select l.${name(keyOf(target)[0]!)} from ${place(target)} l where ${this.#changed(target, "l", inFull)})`,
       );
     return [changed, ...through].join(" or ");
   }
 
-  #changed(source: Source, row: string): string {
+  #changed(source: Source, row: string, inFull: string): string {
     const { changes } = source;
-    if (this.#plan.since === null || changes.by === "full") return "true";
+    if (this.#plan.since === null) return "true";
+    if (changes.by === "full") return inFull;
     if (changes.by === "timestamp") {
       const newest = this.#marks[source.name];
       if (newest === undefined) return "true";
@@ -119,6 +154,28 @@ export class Queries {
 }
 
 const place = (source: Source): string => qualified(source.schema, source.name);
+
+/**
+ * A query, for COPY, of a source's rows as lines of JSON.
+ * @param where true of the rows `t` that are wanted
+ * @param order of `t`, for ORDER BY; in any order where undefined
+ */
+export function linesOf(
+  source: Source,
+  catalogue: CatalogueTable,
+  where: string,
+  order?: string,
+): string {
+  const columns = catalogue.columns.filter((column) => column.selectable);
+  // Sorted first and written as JSON after: a sort of finished lines would carry many times the bytes.
+  const rows =
+    `select ${names(
+      columns.map((column) => column.name),
+      "t.",
+    )} from ${place(source)} t ` +
+    `where ${where}${order === undefined ? "" : ` order by ${order}`}`;
+  return `select ${rowAsJson(source, columns)} from (${rows}) t`;
+}
 
 /** A function takes 100 arguments at most. */
 const ARGUMENTS = 80;

@@ -40,6 +40,10 @@ export function getObjectPath(
 export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_rejected/${getObjectPath(...at)}`;
 
+/** Where the keys of rows that are gone from `table` go. */
+export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
+  `_deleted/${getObjectPath(...at)}`;
+
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
-  decodeURIComponent(key.replace(/^_rejected\//, "").split("/")[0]!);
+  decodeURIComponent(key.replace(/^_(rejected|deleted)\//, "").split("/")[0]!);

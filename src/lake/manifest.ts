@@ -22,14 +22,18 @@ const lakeObject = v.object({
 /** A data object that a manifest commits. `bytes` and `sha256` are of the object as it lies in the bucket. */
 export type LakeObject = v.InferOutput<typeof lakeObject>;
 
+const kinds = v.picklist(["changes", "backfill", "resync"]);
+
 const common = {
   batch: v.pipe(v.number(), v.integer(), v.minValue(1)),
   /** Unique to the invocation that wrote the batch. */
   run: v.string(),
-  kind: v.picklist(["changes", "backfill", "resync"]),
+  kind: kinds,
   /** Of the bytes of the ingestion manifest before; null for batch 1. */
   previous_sha256: v.nullable(sha256Shape),
   committed_at: v.string(),
+  /** Keys of rows that are gone: one object a table that has any. */
+  deleted: v.optional(v.array(lakeObject), []),
   /** When the code that wrote the batch was last changed, in ms since 1970; 0 where that is not known. */
   build: v.optional(count, 0),
 };
@@ -47,6 +51,8 @@ const cursor = v.object({
   whole: v.array(v.string()),
   /** What the run reads a timestamp source from; see `high_water`. */
   marks: v.record(v.string(), v.string()),
+  /** What kind of run this is, where the batch is of another. */
+  kind: v.optional(kinds),
 });
 /** Where a run was left off, and what it needs to go on. */
 export type Cursor = v.InferOutput<typeof cursor>;

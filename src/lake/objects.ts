@@ -47,27 +47,43 @@ const PIECE = 256 << 10;
 export async function* readS3Json(bucket: string, object: LakeObject): AsyncGenerator<SourceRow[]> {
   const where = `s3://${bucket}/${object.key}`;
   const bytes = await getContentFromFile(bucket, object);
-  const lines = new Lines(where);
+  const pieces = Readable.from([bytes]).pipe(createGunzip({ chunkSize: PIECE }));
+  let parsed = 0;
   try {
-    for await (const chunk of Readable.from([bytes]).pipe(createGunzip({ chunkSize: PIECE }))) {
-      const piece = chunk as Buffer;
-      for (let from = 0; from < piece.length; from += STRETCH) {
-        const part = piece.subarray(from, from + STRETCH);
-        const end = part.lastIndexOf(NEWLINE) + 1;
-        if (end > 0) {
-          lines.hold(part.subarray(0, end));
-          yield lines.parse();
-        }
-        lines.hold(part.subarray(end));
-      }
+    for await (const rows of parseLines(where, pieces)) {
+      parsed += rows.length;
+      yield rows;
     }
-    if (!lines.empty) yield lines.parse();
   } catch (cause) {
     if (cause instanceof ObjectError) throw cause;
     throw new ObjectError(`${where} cannot be read: ${(cause as Error).message}`, { cause });
   }
-  if (lines.parsed !== object.rows)
-    throw new ObjectError(`${where}: expected ${object.rows} rows, found ${lines.parsed}`);
+  if (parsed !== object.rows)
+    throw new ObjectError(`${where}: expected ${object.rows} rows, found ${parsed}`);
+}
+
+/**
+ * Parses lines of JSON objects, some 64 KiB of them at a time. Where one chunk ends and the next begins means nothing.
+ * @param where what the lines are of, for messages
+ * @throws ObjectError for a line that is no JSON object
+ */
+export async function* parseLines(
+  where: string,
+  chunks: AsyncIterable<Buffer>,
+): AsyncGenerator<SourceRow[]> {
+  const lines = new Lines(where);
+  for await (const piece of chunks) {
+    for (let from = 0; from < piece.length; from += STRETCH) {
+      const part = piece.subarray(from, from + STRETCH);
+      const end = part.lastIndexOf(NEWLINE) + 1;
+      if (end > 0) {
+        lines.hold(part.subarray(0, end));
+        yield lines.parse();
+      }
+      lines.hold(part.subarray(end));
+    }
+  }
+  if (!lines.empty) yield lines.parse();
 }
 
 /**

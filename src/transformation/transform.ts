@@ -110,6 +110,7 @@ export async function transform(
     build: getBuild(),
     fingerprints: fingerprintsOf(ready),
     objects,
+    deleted: [],
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
   };

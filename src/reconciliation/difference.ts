@@ -1,0 +1,66 @@
+import type { Key } from "../ingestion/keyset.ts";
+
+/**
+ * What is wrong with a row of the warehouse.
+ *
+ * - `missing`: the source makes it, the warehouse lacks it.
+ * - `extra`: the warehouse has it, the source does not make it; or it repeats the version of its record before it.
+ * - `different`: the warehouse has other values than the source makes, and never were they in the lake.
+ * - `stale`: the warehouse has other values than the source makes, which the record had once: a change got lost.
+ */
+export const KINDS = ["missing", "extra", "different", "stale"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** A column's two values, as PostgreSQL prints them. */
+export interface Discrepancy {
+  readonly column: string;
+  /** What the source makes; absent where it makes no such row. */
+  readonly expected?: string | null;
+  /** What the warehouse has; absent where it has no such row. */
+  readonly found?: string | null;
+}
+
+/** One row of the warehouse that is not what the source makes of it. */
+export interface Difference {
+  readonly table: string;
+  readonly kind: Kind;
+  /** Of the star row. */
+  readonly key: Readonly<Record<string, string>>;
+  /** The columns that differ; all but the key where there is a row on one side alone. */
+  readonly columns: readonly Discrepancy[];
+  /** Of a version that repeats the one before it. */
+  readonly recordId?: string;
+  /** The newest batch that has what the warehouse has, of a stale row. */
+  readonly batch?: number;
+  readonly note?: string;
+  /** The source row that makes this one, or made it: what is to be read again to put it right. */
+  readonly source?: { readonly table: string; readonly key: Key };
+}
+
+/** What of some differences the ordinary path puts right, by source table, and what it does not. */
+export interface Repair {
+  readonly named: ReadonlyMap<string, readonly Key[]>;
+  readonly rows: number;
+  /** A version that repeats another stays, whatever is read again; so does a row that no source row is known of. */
+  readonly left: readonly Difference[];
+}
+
+/** Which source rows are to be read again, so that `differences` are put right: each once. */
+export function repairOf(differences: Iterable<Difference>): Repair {
+  const named = new Map<string, Map<string, Key>>();
+  const left: Difference[] = [];
+  for (const difference of differences) {
+    const { source, recordId } = difference;
+    if (source === undefined || recordId !== undefined) {
+      left.push(difference);
+      continue;
+    }
+    const keys = named.get(source.table) ?? new Map<string, Key>();
+    named.set(source.table, keys.set(JSON.stringify(source.key), source.key));
+  }
+  return {
+    named: new Map([...named].map(([table, keys]) => [table, [...keys.values()]])),
+    rows: [...named.values()].reduce((sum, { size }) => sum + size, 0),
+    left,
+  };
+}
