@@ -1,6 +1,9 @@
 import * as v from "valibot";
 import { fileColumns, typeName } from "./parquet/schema.ts";
 import {
+  DELETED_AT,
+  deletedAt,
+  keyedBySource,
   keyOf,
   recordIdOf,
   referencesOf,
@@ -54,6 +57,7 @@ const sourceShape = v.object({
     }),
     v.object({ by: v.literal("full") }),
   ]),
+  deletes: v.picklist(["ignore", "detect"]),
 });
 const tableShape = v.object({
   name: v.pipe(
@@ -68,6 +72,7 @@ const tableShape = v.object({
   lookups: v.optional(v.record(v.string(), v.object({ source: sourceShape, by: v.string() })), {}),
   columns: columnsShape,
   version: v.optional(v.pipe(v.number(), v.integer()), 1),
+  deleted: v.optional(v.picklist(["keep", "mark", "remove"]), "keep"),
   format: v.function(),
 });
 
@@ -77,8 +82,8 @@ const tableShape = v.object({
  *
  * @param modules file name → the file's exports; a file without a default export is no table module, unless its
  *   name says that it is one
- * @throws TableError for a module with a wrong shape, two of one name, a reference to nothing, a cycle, or two
- *   modules that declare one source differently
+ * @throws TableError for a module with a wrong shape, two of one name, a reference to nothing, a cycle, two modules
+ *   that declare one source differently, or deletes that no table could be told of
  */
 export function checkTables(
   modules: Readonly<Record<string, { readonly default?: unknown }>>,
@@ -102,6 +107,7 @@ export function checkTables(
   }
   if (tables.length === 0) throw new TableError("", "", "no table module; see tables/README.md");
   checkSources(tables);
+  checkDetected(tables);
   const byName = new Map(tables.map((table) => [table.name, table]));
   for (const table of tables) checkReferences(table, byName);
   return inOrder(tables, byName);
@@ -122,18 +128,13 @@ function checkShape(file: string, module: unknown): Table {
   }
   // The parsed value is a copy of plain data; sources keep their identity by name.
   const declared = module as { format: Table["format"]; columns: Columns };
-  const { name, description, version } = parsed.output;
+  const { name, description, version, deleted } = parsed.output;
   const sources = [parsed.output.source].flat() as Source[];
   const lookups = parsed.output.lookups as Record<string, Lookup>;
-  const table: Table = {
-    name,
-    description,
-    version,
-    sources,
-    lookups,
-    columns: declared.columns,
-    format: declared.format,
-  };
+  const columns =
+    deleted === "mark" ? { ...declared.columns, [DELETED_AT]: deletedAt } : declared.columns;
+  const { format } = declared;
+  const table: Table = { name, description, version, deleted, sources, lookups, columns, format };
   for (const [column, declaration] of Object.entries(table.columns))
     checkColumn(file, `columns.${column}`, declaration);
   try {
@@ -146,6 +147,7 @@ function checkShape(file: string, module: unknown): Table {
   const generated = Object.keys(table.columns).filter((column) => table.columns[column]!.generated);
   if (generated.length > 1)
     throw new TableError(file, `columns.${generated[1]}`, "a table has at most one record id");
+  checkDeleted(file, table, declared.columns);
   for (const source of [...sources, ...Object.values(lookups).map((l) => l.source)])
     checkSource(file, source);
   for (const [lookup, { by, source }] of Object.entries(lookups)) {
@@ -171,6 +173,36 @@ function checkShape(file: string, module: unknown): Table {
   }
   return table;
 }
+
+function checkDeleted(file: string, table: Table, declared: Columns): void {
+  const { deleted } = table;
+  if (deleted === "mark" && Object.hasOwn(declared, DELETED_AT))
+    throw new TableError(
+      file,
+      `columns.${DELETED_AT}`,
+      'is declared, and deleted: "mark" adds it; expected another name',
+    );
+  if (keyedBySource(table) === undefined) {
+    if (deleted === "keep") return;
+    throw new TableError(
+      file,
+      "deleted",
+      `"${deleted}" needs to know the row of a key that is gone: expected one source, whose key columns have the types of this ` +
+        `table's, in order; found ${keyText(table)} and ${table.sources.map((source) => `${source.name} ${keyText(source)}`).join(", ")}`,
+    );
+  }
+  if (keyOf(table).includes(DELETED_AT))
+    throw new TableError(
+      file,
+      `columns.${DELETED_AT}`,
+      "is part of the key; expected another name, as the lake says by this when a row was gone",
+    );
+}
+
+const keyText = (of: { readonly columns: Columns }): string =>
+  `(${keyOf(of)
+    .map((column) => `${column} ${typeName(of.columns[column]!)}`)
+    .join(", ")})`;
 
 function checkColumn(file: string, field: string, column: Column): void {
   if (column.key && column.nullable)
@@ -219,6 +251,19 @@ function checkSources(tables: readonly Table[]): void {
       seen.set(source.name, { source, file: `${table.name}.ts` });
     }
   }
+}
+
+/** What is detected must be of use to somebody. */
+function checkDetected(tables: readonly Table[]): void {
+  const keyed = new Set(tables.map((table) => keyedBySource(table)?.name));
+  for (const table of tables)
+    for (const { name, deletes } of allSources([table]))
+      if (deletes === "detect" && !keyed.has(name))
+        throw new TableError(
+          `${table.name}.ts`,
+          `source ${name}`,
+          `declares deletes: detect, and no table is keyed by it: expected one with ${name} as its only source, and its key`,
+        );
 }
 
 function checkReferences(table: Table, byName: ReadonlyMap<string, Table>): void {

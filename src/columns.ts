@@ -24,6 +24,8 @@ export interface Column<T = unknown> {
   readonly references?: string;
   /** Filled by the warehouse: in its DDL, in no row and in no file. */
   readonly generated?: true;
+  /** Filled by the pipeline, with the moment by which the row was gone from the source: in no formatter's row. */
+  readonly marksDeleted?: true;
   /** Carries `T` for the compiler; never set. */
   readonly _type?: T;
 }

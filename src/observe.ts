@@ -21,6 +21,8 @@ const UNITS = {
   /** Rows inserted or updated in the warehouse. */
   RowsChanged: MetricUnit.Count,
   InferredMembers: MetricUnit.Count,
+  /** Records marked or removed in the warehouse because the source has them no more. */
+  RowsDeleted: MetricUnit.Count,
   /** From ingestion's commit to the warehouse's. */
   Lag: MetricUnit.Seconds,
   /** One a reconciliation that came to its end. */

@@ -1,4 +1,4 @@
-import type { Column, Columns, Row } from "./columns.ts";
+import { nullable, timestamptz, type Column, type Columns, type Row } from "./columns.ts";
 
 /**
  * How the changes of a source table are found.
@@ -24,23 +24,49 @@ export const timestampOf = (column: string, { lag }: { lag: number }): ChangeDet
 });
 export const full: ChangeDetection = { by: "full" };
 
+/**
+ * What is done about rows that are gone from a source table.
+ *
+ * - `ignore`: nothing. What once was there stays in the star.
+ * - `detect`: the keys of the source are compared with those of the star, at a pace of its own, and each star table does
+ *   with the rows that are gone what it declares ({@link Deleted}).
+ */
+export type DeleteDetection = "ignore" | "detect";
+export const ignore = "ignore" satisfies DeleteDetection;
+export const detect = "detect" satisfies DeleteDetection;
+
+/**
+ * What a star table does with a row that is gone from its source.
+ *
+ * - `keep`: nothing, unless a repair was asked for: then as `remove`.
+ * - `mark`: the table has a column `deleted_at`, which the pipeline fills; a table of versions gets one that says so. A row
+ *   that comes back is live again.
+ * - `remove`: the row leaves the table, with all its versions. One that others still refer to becomes an inferred member.
+ */
+export type Deleted = "keep" | "mark" | "remove";
+
 /** A table of the operational database, as its readers need it: further columns may exist there. */
 export interface Source<C extends Columns = Columns> {
   readonly name: string;
   readonly schema: string;
   readonly columns: C;
   readonly changes: ChangeDetection;
+  readonly deletes: DeleteDetection;
 }
 
 /**
  * Declares a source table. Its `key(…)` columns are its primary key.
- * `changes` is {@link snapshot} and `schema` is `public` unless said otherwise.
+ * `changes` is {@link snapshot}, `deletes` {@link ignore} and `schema` `public` unless said otherwise.
  */
 export const defineSource = <const C extends Columns>(
   name: string,
   columns: C,
-  { schema = "public", changes = snapshot }: { schema?: string; changes?: ChangeDetection } = {},
-): Source<C> => ({ name, schema, columns, changes });
+  {
+    schema = "public",
+    changes = snapshot,
+    deletes = ignore,
+  }: { schema?: string; changes?: ChangeDetection; deletes?: DeleteDetection } = {},
+): Source<C> => ({ name, schema, columns, changes, deletes });
 
 type RowOf<S extends Source> = S extends Source<infer C> ? Row<C> : never;
 type ColumnOf<S extends Source> = S extends Source ? keyof RowOf<S> & string : never;
@@ -97,6 +123,8 @@ export interface TableDefinition<S extends Source, L extends LookupsOf<S>, C ext
   readonly columns: C;
   /** Raise it when only the formatter changed: the table is then read again from the start. */
   readonly version?: number;
+  /** What is done with a row that is gone from the source; `keep` unless said otherwise. Others need {@link keyedBySource}. */
+  readonly deleted?: Deleted;
   /**
    * Pure: no clock, no network, no environment, and a row once given stays as it is. One row, several, or none.
    * Throws to quarantine the row. A row that is the same object as one given before costs nothing in a list.
@@ -127,6 +155,7 @@ export interface Table {
   readonly lookups: Readonly<Record<string, Lookup>>;
   readonly columns: Columns;
   readonly version: number;
+  readonly deleted: Deleted;
   readonly format: (row: SourceRow, found: Readonly<Record<string, SourceRow | null>>) => unknown;
 }
 
@@ -145,6 +174,38 @@ export const getColumnNames = ({ columns }: { readonly columns: Columns }): stri
 /** The record id's column, of a table that keeps versions; undefined for one that is merged by key. */
 export const recordIdOf = ({ columns }: { readonly columns: Columns }): string | undefined =>
   namesOf(columns, (column) => column.generated === true)[0];
+
+/** The column that says when a row was found to be gone, of a table that marks them. */
+export const DELETED_AT = "deleted_at";
+export const deletedAt: Column<string | null> = { ...nullable(timestamptz), marksDeleted: true };
+
+/** The columns that a formatter fills. */
+export const formattedColumns = ({ columns }: { readonly columns: Columns }): string[] =>
+  namesOf(columns, (column) => !column.generated && !column.marksDeleted);
+
+/** What the lake has of a star row that is gone. */
+export const deletedColumns = ({ columns }: { readonly columns: Columns }): Columns => ({
+  ...Object.fromEntries(keyOf({ columns }).map((column) => [column, columns[column]!])),
+  [DELETED_AT]: timestamptz,
+});
+
+/**
+ * The source whose primary key is the table's key, so that a key which is gone there names the row here: the table's only
+ * source, whose key columns are of the same types in the same order, whatever they are called. Undefined of another table.
+ */
+export function keyedBySource({
+  sources,
+  columns,
+}: Pick<Table, "sources" | "columns">): Source | undefined {
+  const [source, ...more] = sources;
+  if (source === undefined || more.length > 0) return undefined;
+  const typesOf = (of: { readonly columns: Columns }): string =>
+    keyOf(of)
+      .map((column) => of.columns[column]!)
+      .map(({ type, precision, scale }) => [type, precision, scale].join())
+      .join("; ");
+  return typesOf(source) === typesOf({ columns }) ? source : undefined;
+}
 
 /** The columns that refer to other star tables. */
 export const referencesOf = ({

@@ -38,6 +38,7 @@ export function handler(
               RowsLoaded: sum(batch.tables, ({ rows }) => rows),
               RowsChanged: sum(batch.tables, ({ changed }) => changed),
               InferredMembers: sum(batch.inferred),
+              RowsDeleted: sum(batch.deleted),
               Lag: batch.lagSeconds,
               Batch: batch.batch,
             });

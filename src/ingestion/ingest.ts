@@ -231,7 +231,7 @@ class Run {
       this.#rows.set(table, (this.#rows.get(table) ?? 0) + rows);
     this.#bytes += manifest.objects.reduce((sum, { bytes }) => sum + bytes, 0);
 
-    const begins = this.#batches === 0 && !plan.goesOn && !named;
+    const begins = this.#batches === 0 && !plan.goesOn;
     const isEmpty = tables.length === 0 && !cursor;
     if (begins && (isEmpty || isNothingNew(manifest, this.#last?.manifest))) return false;
     if (this.#batches === 0 && this.#last) await checkPredecessor(bucket, this.#last.manifest);

@@ -8,8 +8,8 @@ import {
 } from "../lake/manifest.ts";
 import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
-import { fileColumns, type FileColumn } from "../parquet/schema.ts";
-import { getColumnNames, type Table } from "../table.ts";
+import { BATCH_COLUMN, fileColumns, type FileColumn } from "../parquet/schema.ts";
+import { deletedColumns, getColumnNames, type Table } from "../table.ts";
 import { layoutOf, type Stretch, type Vector } from "../vectors.ts";
 
 /** How many bytes of a batch's objects are kept: bigger ones are fetched when they are read, each time. */
@@ -107,6 +107,26 @@ export class BatchFiles {
     );
     for (const { name } of wanted) decoded?.delete(name);
     return read;
+  }
+
+  /**
+   * Reads the keys of rows that are gone, and when; verified against the manifest. Undefined where they are of a key that the
+   * table had before.
+   * @throws ObjectError, ParquetError
+   */
+  async readDeleted(
+    object: LakeObject,
+    table: Table,
+    codec: ParquetCodec,
+  ): Promise<Map<string, Vector> | undefined> {
+    const bytes = await getContentFromFile(this.bucket, object);
+    // A column that the file lacks is read as nulls then, and not as some value.
+    const columns = fileColumns(deletedColumns(table))
+      .filter(({ name }) => name !== BATCH_COLUMN)
+      .map((column) => ({ ...column, nullable: true }));
+    const vectors = await this.#decode(object, bytes, columns, codec);
+    if (vectors.some(({ nulls }) => nulls !== undefined)) return undefined;
+    return new Map(columns.map(({ name }, at) => [name, vectors[at]!]));
   }
 
   /**

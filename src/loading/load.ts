@@ -12,10 +12,11 @@ import {
 } from "../lake/manifest.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import { recordIdOf, type Table } from "../table.ts";
+import { keyedBySource, recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
-import { mergeBatch } from "./merge.ts";
+import { deleteGone } from "./deleted.ts";
+import { mergeBatch, type Rows } from "./merge.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
 import { checkTemporary, prepareLoads, prepareTables, type FoundType } from "./warehouse.ts";
 
@@ -40,6 +41,8 @@ export interface LoadedBatch {
   readonly tables: Readonly<Record<string, TableLoad>>;
   /** Inferred members made, by dimension. */
   readonly inferred: Readonly<Record<string, number>>;
+  /** Records marked or removed because the source has them no more, by table. */
+  readonly deleted: Readonly<Record<string, number>>;
   /** Rows of this batch in quarantine. */
   readonly rejected: number;
   /** From ingestion's commit to the warehouse's. */
@@ -227,17 +230,19 @@ async function loadBatch(
   const present = tables.filter((table) => objectOf.has(table.name));
   const byName = new Map(tables.map((table) => [table.name, table]));
 
+  const gone = await readGone(files, manifest, tables, codec);
+  const { schema } = connection;
+
   const { loaded, receipt } = await connection.db.tx(async (db) => {
-    const { changed, inferred } = await mergeBatch(
-      { connection, db, schema: connection.schema, byName, typeOf, maySilence, meanwhile },
-      present,
-      {
-        read: (table, columns, stretch) =>
-          files.read(objectOf.get(table.name)!, table, columns, codec, stretch),
-        stretches: (table, texts) =>
-          files.stretches(objectOf.get(table.name)!, table, texts, codec),
-      },
-    );
+    const warehouse = { connection, db, schema, byName, typeOf, maySilence, meanwhile };
+    const { changed, inferred } = await mergeBatch(warehouse, present, {
+      read: (table, columns, stretch) =>
+        files.read(objectOf.get(table.name)!, table, columns, codec, stretch),
+      stretches: (table, texts) => files.stretches(objectOf.get(table.name)!, table, texts, codec),
+    });
+    const isRepair = manifest.kind === "resync";
+    const { deleted, inferred: made } = await deleteGone(warehouse, gone, isRepair);
+    for (const [table, rows] of made) inferred.set(table, (inferred.get(table) ?? 0) + rows);
     const loaded: LoadedBatch = {
       batch,
       run: manifest.run,
@@ -249,15 +254,38 @@ async function loadBatch(
         ]),
       ),
       inferred: Object.fromEntries(inferred),
+      deleted: Object.fromEntries(deleted),
       rejected: manifest.rejected_rows,
       lagSeconds: (Date.now() - Date.parse(manifest.ingested_at)) / 1000,
       seconds: (performance.now() - started) / 1000,
-      left: manifest.objects.map(({ table }) => table).filter((table) => !byName.has(table)),
+      left: [
+        ...new Set([...manifest.objects, ...manifest.deleted].map(({ table }) => table)),
+      ].filter((table) => !byName.has(table)),
     };
     const { ingestion_sha256 } = manifest;
     return { loaded, receipt: await recordLoad(db, { ...loaded, ingestion_sha256 }) };
   });
   return { loaded, receipt, sha256: manifest.ingestion_sha256 };
+}
+
+/**
+ * The keys that are gone, by the table that they are keys of now. A table that was keyed otherwise when they were written is
+ * left out: its rows are read again, and it is compared.
+ */
+async function readGone(
+  files: BatchFiles,
+  { deleted }: ProcessedManifest,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+): Promise<Map<Table, Rows>> {
+  const found = new Map<Table, Rows>();
+  for (const table of tables) {
+    const object = deleted.find((one) => one.table === table.name);
+    if (!object || !keyedBySource(table)) continue;
+    const rows = await files.readDeleted(object, table, codec);
+    if (rows) found.set(table, rows);
+  }
+  return found;
 }
 
 /** What a batch's receipt holds. */

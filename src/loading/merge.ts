@@ -41,10 +41,11 @@ interface LargeTexts {
   readonly read: (stretch: Stretch) => Promise<Rows>;
 }
 
-const stage = (table: Table): string => qualified("pg_temp", `stage_${table.name}`);
+export const stage = ({ name: table }: Pick<Table, "name">): string =>
+  qualified("pg_temp", `stage_${table}`);
 
 /** Says which table it was that failed: PostgreSQL itself does not, of a value that is too long for its column. */
-async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
+export async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (cause) {
@@ -60,7 +61,7 @@ async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promi
   }
 }
 
-const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
+export const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
 
 /**
  * Brings a batch's rows into the warehouse: dimensions, then inferred members for what facts refer to and nobody has,
@@ -151,27 +152,33 @@ async function put(
   merge: Merge,
   silent = false,
 ): Promise<number> {
-  const { db, schema } = warehouse;
+  const { connection, db, schema } = warehouse;
+  const typeOf = (column: string): string | undefined => warehouse.typeOf(table, column);
   const range = keyRange(table, rows);
   const write = (work: () => Promise<number>): Promise<number> =>
     about(table, RIGHTS, silent ? withoutTriggers(db, work) : work());
   if (range && (await about(table, RIGHTS, isFree(db, schema, table, range))))
-    return write(() => copyRows(warehouse, qualified(schema, table.name), table, rows, large));
+    return write(() =>
+      copyRows({ connection, typeOf }, qualified(schema, table.name), table, rows, large),
+    );
   await stageRows(warehouse, table, rows, large);
   return write(() => merge(db, schema, table, range));
 }
 
 async function copyRows(
-  { connection, typeOf }: Pick<Warehouse, "connection" | "typeOf">,
+  {
+    connection,
+    typeOf,
+  }: { connection: Connection; typeOf: (column: string) => string | undefined },
   into: string,
-  table: Table,
+  { columns: declared }: Pick<Table, "columns">,
   rows: Rows,
   large: LargeTexts | undefined,
 ): Promise<number> {
   const columns = [...rows.keys(), ...(large?.columns ?? [])];
   const blocks = (some: Rows): Generator<Buffer> => {
     const fields = columns.map((column) =>
-      fieldOf(table.columns[column]!, typeOf(table, column), some.get(column)!),
+      fieldOf(declared[column]!, typeOf(column), some.get(column)!),
     );
     return copyBlocks(fields, some.get(columns[0]!)!.values.length);
   };
@@ -189,11 +196,11 @@ async function copyRows(
 }
 
 /** Brings rows into a staging table that is gone with the transaction. */
-async function stageRows(
+export async function stageRows(
   { connection, db }: Warehouse,
-  table: Table,
+  table: Pick<Table, "name" | "columns">,
   rows: Rows,
-  large: LargeTexts | undefined,
+  large?: LargeTexts,
 ): Promise<void> {
   const definitions = getColumnNames(table).map(
     (column) => `${name(column)} ${sqlType(table.columns[column]!)}`,

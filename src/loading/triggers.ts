@@ -98,6 +98,49 @@ async function inTheWay(
   return found?.why;
 }
 
+/** What more than a look at the keys of declared references would sleep while rows of a dimension are deleted. */
+const BEHIND_IT = `
+  with part as (
+    select $1::regclass::oid as oid union select relid from pg_partition_tree($1::regclass)
+  ), declared as (
+    select to_regclass(r.place) as place, r.col from unnest($2::text[], $3::text[]) as r(place, col)
+  )
+  select from pg_constraint k join part on part.oid = k.confrelid
+   where k.contype = 'f' and k.conparentid = 0
+     and not (cardinality(k.conkey) = 1 and exists (
+           select from declared d
+             join pg_attribute a on a.attrelid = k.conrelid and a.attnum = k.conkey[1] and a.attname = d.col
+            where k.conrelid = d.place))
+  union all
+  select from pg_trigger t join part on part.oid = t.tgrelid
+   where not t.tgisinternal and t.tgenabled in ('O', 'R')
+  union all
+  select from pg_rewrite r join part on part.oid = r.ev_class where r.ev_enabled in ('O', 'R')
+  union all
+  select from declared d where not has_table_privilege(d.place, 'update')
+  limit 1`;
+
+/**
+ * Whether rows of `table` that no row of `referring` refers to may be deleted while triggers sleep, by a user who may silence
+ * them: each row's trigger reads all of a table that has no index on its reference. Nobody writes those until the transaction
+ * ends.
+ */
+export async function mayDeleteSilently(
+  db: Db,
+  schema: string,
+  table: Table,
+  referring: readonly { readonly table: Table; readonly column: string }[],
+): Promise<boolean> {
+  const place = qualified(schema, table.name);
+  const places = referring.map((one) => qualified(schema, one.table.name));
+  await db.none(`lock table ${place} in row exclusive mode`);
+  const columns = referring.map(({ column }) => column);
+  if ((await db.any(BEHIND_IT, [place, places, columns])).length > 0) return false;
+  // In one order everywhere, and not for readers.
+  if (places.length > 0) await db.none(`lock table ${places.join(", ")} in share mode`);
+  return true;
+}
+
 /** Inside a transaction: does `work` while this session's triggers sleep. Their keys stay valid only if held before. */
 export async function withoutTriggers<T>(db: Db, work: () => Promise<T>): Promise<T> {
   await db.none("set local session_replication_role to replica");

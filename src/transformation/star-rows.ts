@@ -1,6 +1,13 @@
-import { getColumnNames, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
-import { store } from "../values.ts";
-import type { Vector } from "../vectors.ts";
+import {
+  formattedColumns,
+  getColumnNames,
+  keyOf,
+  type Source,
+  type SourceRow,
+  type Table,
+} from "../table.ts";
+import { store, type Stored } from "../values.ts";
+import { vectorOf, type Vector } from "../vectors.ts";
 import { StarColumn } from "./star-columns.ts";
 
 /** A row that did not fit, as `_rejected/` holds it. `row` is as the source gave it. */
@@ -52,7 +59,7 @@ export class StarRows {
   constructor(table: Table, reject: (rejected: Rejected) => void, expected = 0) {
     this.#table = table;
     this.#reject = reject;
-    this.#columns = getColumnNames(table).map(
+    this.#columns = formattedColumns(table).map(
       (name) => new StarColumn(name, table.columns[name]!, expected),
     );
     const key = keyOf(table);
@@ -65,7 +72,15 @@ export class StarRows {
 
   /** One a declared column, in order. */
   get vectors(): Vector[] {
-    return this.#columns.map((column) => column.vector(this.#rows));
+    const { columns } = this.#table;
+    const made = new Map(
+      this.#columns.map((column) => [column.name, column.vector(this.#rows)] as const),
+    );
+    // A row that is there is not gone.
+    const none = (): Stored[] => Array<Stored>(this.#rows).fill(null);
+    return getColumnNames(this.#table).map(
+      (name) => made.get(name) ?? vectorOf(columns[name]!, none()),
+    );
   }
 
   /**

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { checkBuild, getBuild } from "../build.ts";
 import { closureOf, fingerprintsOf } from "../fingerprint.ts";
-import { getObjectPath, rejectedPath } from "../lake/keys.ts";
+import { deletedPath, getObjectPath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
   ManifestError,
@@ -17,9 +17,10 @@ import {
 import { writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
-import type { Table } from "../table.ts";
+import { deletedColumns, type Columns, type Table } from "../table.ts";
 import type { Vector } from "../vectors.ts";
-import { formatBatch, type Made } from "./format-batch.ts";
+import { readDeleted } from "./deleted.ts";
+import { formatBatch } from "./format-batch.ts";
 
 export interface Buckets {
   readonly ingestion: string;
@@ -35,6 +36,8 @@ export interface TransformationSummary {
   readonly rows: Readonly<Record<string, number>>;
   /** Rows that did not fit, by star table. */
   readonly rejected: Readonly<Record<string, number>>;
+  /** Keys that are gone from the source, by the star table that they are keys of. */
+  readonly deleted: Readonly<Record<string, number>>;
   readonly bytes: number;
   /** Tables that this batch was read without, or for other lookups: the next ingestion fills them. */
   readonly left: readonly string[];
@@ -52,7 +55,7 @@ export async function transform(
   batch: number,
   at: Date = new Date(),
 ): Promise<TransformationSummary> {
-  const nothing = { batch, rows: {}, rejected: {}, bytes: 0, left: [] };
+  const nothing = { batch, rows: {}, rejected: {}, deleted: {}, bytes: 0, left: [] };
   const before = await readProcessedManifest(buckets.processed, batch);
   const { manifest, sha256: ingestion_sha256 } = await readChained(buckets.ingestion, batch);
   if (before) {
@@ -70,34 +73,40 @@ export async function transform(
   const run = randomBytes(6).toString("hex");
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
+  const deleted: LakeObject[] = [];
+  const put = async (
+    to: LakeObject[],
+    table: Table,
+    key: string,
+    rows: number,
+    body: Buffer,
+    type: string = PARQUET,
+  ): Promise<void> => {
+    await writeFileToS3(buckets.processed, key, body, type);
+    to.push({ table: table.name, key, rows, bytes: body.length, sha256: sha256(body) });
+  };
+  const where = { at, batch, run };
   for await (const made of formatBatch(buckets.ingestion, manifest, ready)) {
     const { table } = made;
-    const put = async (
-      to: LakeObject[],
-      key: string,
-      rows: number,
-      body: Buffer,
-      type: string,
-    ): Promise<void> => {
-      await writeFileToS3(buckets.processed, key, body, type);
-      to.push({ table: table.name, key, rows, bytes: body.length, sha256: sha256(body) });
-    };
-    if (made.stars.rows > 0)
-      await put(
-        objects,
-        getObjectPath(table.name, { at, batch, run }, "parquet"),
-        made.stars.rows,
-        await createParquetBuffer(made, batch, codec),
-        "application/vnd.apache.parquet",
-      );
+    const { rows } = made.stars;
+    if (rows > 0) {
+      const body = await createParquetBuffer(table.columns, made.stars.vectors, batch, codec);
+      await put(objects, table, getObjectPath(table.name, where, "parquet"), rows, body);
+    }
     if (made.rejected.rows > 0)
       await put(
         rejected,
-        rejectedPath(table.name, { at, batch, run }, "json.gz"),
+        table,
+        rejectedPath(table.name, where, "json.gz"),
         made.rejected.rows,
         made.rejected.body(),
         "application/gzip",
       );
+  }
+  // Of tables that the batch was read without, too: whoever fills those reads what is there, and not what is gone.
+  for (const { table, rows, vectors } of await readDeleted(buckets.ingestion, manifest, tables)) {
+    const body = await createParquetBuffer(deletedColumns(table), vectors, batch, codec);
+    await put(deleted, table, deletedPath(table.name, where, "parquet"), rows, body);
   }
   const processed: ProcessedManifest = {
     batch,
@@ -110,7 +119,7 @@ export async function transform(
     build: getBuild(),
     fingerprints: fingerprintsOf(ready),
     objects,
-    deleted: [],
+    deleted,
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
   };
@@ -123,6 +132,7 @@ export async function transform(
     outcome: "committed",
     rows: byTable(objects),
     rejected: byTable(rejected),
+    deleted: byTable(deleted),
     bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
     left: tables.filter((table) => !ready.includes(table)).map(({ name }) => name),
   };
@@ -132,16 +142,19 @@ export async function transform(
 const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
   fingerprints[table.name]?.split(".")[0] === closureOf(table);
 
+const PARQUET = "application/vnd.apache.parquet";
+
 /** One Parquet file of a table's rows, each with the number of its batch. */
 function createParquetBuffer(
-  { table, stars }: Made,
+  columns: Columns,
+  vectors: readonly Vector[],
   batch: number,
   codec: ParquetCodec,
 ): Promise<Buffer> {
   const batches: Vector = {
     layout: "bigint",
-    values: Array<bigint>(stars.rows).fill(BigInt(batch)),
+    values: Array<bigint>(vectors[0]!.values.length).fill(BigInt(batch)),
     nulls: undefined,
   };
-  return codec.write(fileColumns(table.columns), [...stars.vectors, batches]);
+  return codec.write(fileColumns(columns), [...vectors, batches]);
 }

@@ -1,5 +1,15 @@
 // Lines that must not compile: each `@ts-expect-error` is a promise of the vocabulary. `npm run typecheck` runs this.
-import { defineTable, integer, key, lookup, nullable, serial, text } from "../../src/table.ts";
+import {
+  defineSource,
+  defineTable,
+  detect,
+  integer,
+  key,
+  lookup,
+  nullable,
+  serial,
+  text,
+} from "../../src/table.ts";
 import { department, payment, purchase_order, sales_order, staff } from "../../tables/sources.ts";
 
 const base = {
@@ -48,6 +58,27 @@ defineTable({
   ...withDepartment,
   // @ts-expect-error null where the column is not nullable
   format: (s, { department }) => ({ staff_id: s.staff_id, first_name: department.location }),
+});
+
+const gone = defineSource("gone", { id: key(integer) }, { deletes: detect });
+defineTable({
+  name: "dim_gone",
+  description: "One row per gone one.",
+  source: gone,
+  deleted: "mark",
+  columns: { id: key(integer) },
+  // The pipeline fills deleted_at.
+  format: ({ id }) => ({ id }),
+});
+
+// @ts-expect-error deletes are ignored or detected
+defineSource("gone", { id: key(integer) }, { deletes: "sometimes" });
+
+defineTable({
+  ...base,
+  // @ts-expect-error what is gone is kept, marked or removed
+  deleted: "archive",
+  format: (s) => ({ staff_id: s.staff_id, first_name: s.first_name }),
 });
 
 // @ts-expect-error a name that is neither a dimension's nor a fact's

@@ -1,9 +1,11 @@
 import { expect } from "chai";
 import { checkTables, TableError } from "../../src/check-tables.ts";
+import { fingerprint } from "../../src/fingerprint.ts";
 import {
   date,
   decimal,
   defineSource,
+  detect,
   integer,
   key,
   lookup,
@@ -12,6 +14,8 @@ import {
   serial,
   text,
   timestampOf,
+  keyedBySource,
+  type Columns,
 } from "../../src/table.ts";
 
 const staff = defineSource("staff", {
@@ -47,6 +51,30 @@ describe("checkTables", () => {
     expect(table!.sources.map((source) => source.name)).to.deep.equal(["staff"]);
   });
 
+  it("adds deleted_at to a table that marks, which is then another to be filled", () => {
+    const [kept] = checkTables({ "dim_staff.ts": module() });
+    const [marks] = checkTables({ "dim_staff.ts": module({ deleted: "mark" }) });
+    expect(kept).to.deep.include({ deleted: "keep", columns: valid.columns });
+    expect(Object.keys(marks!.columns)).to.deep.equal(["staff_id", "deleted_at"]);
+    expect(marks!.columns["deleted_at"]).to.include({ type: "timestamptz", nullable: true });
+    expect(fingerprint(marks!)).to.not.equal(fingerprint(kept!));
+  });
+
+  it("takes a table for keyed by its only source where the keys' types are the same, whatever they are called", () => {
+    const keyedBy = (source: object, columns: Columns): string | undefined =>
+      keyedBySource(checkTables({ "dim_staff.ts": module({ source, columns }) })[0]!)?.name;
+    const pair = defineSource("pair", { a: key(integer), b: key(text), c: integer });
+    const money = defineSource("money", { id: key(decimal(10, 2)) });
+    expect(keyedBy(staff, { id: key(integer), name: text })).to.equal("staff");
+    expect(keyedBy(staff, { id: key(text) })).to.equal(undefined);
+    expect(keyedBy(staff, { id: key(integer), other: key(integer) })).to.equal(undefined);
+    expect(keyedBy([staff, department], { id: key(integer) })).to.equal(undefined);
+    expect(keyedBy(pair, { x: key(integer), y: key(text) })).to.equal("pair");
+    expect(keyedBy(pair, { y: key(text), x: key(integer) })).to.equal(undefined);
+    expect(keyedBy(money, { id: key(decimal(10, 2)) })).to.equal("money");
+    expect(keyedBy(money, { id: key(decimal(10, 3)) })).to.equal(undefined);
+  });
+
   it("leaves files without a default export alone, unless their name says that they are tables", () => {
     expect(checkTables({ "dim_staff.ts": module(), "sources.ts": {} })).to.have.length(1);
     expect(refusal({ "dim_staff.ts": {} })).to.equal(
@@ -70,7 +98,56 @@ describe("checkTables", () => {
     expect(refusal({ "dim_staff.ts": module({ columns }) })).to.match(/refers to toString/);
   });
 
+  const detected = defineSource("staff", staff.columns, { deletes: detect });
   const refused: [string, Record<string, { default?: unknown }>, RegExp][] = [
+    [
+      "what is done with gone rows, misspelt",
+      { "dim_staff.ts": module({ deleted: "drop" }) },
+      /dim_staff\.ts: deleted: .*"keep" \| "mark" \| "remove".*"drop"/,
+    ],
+    [
+      "deletes that are neither ignored nor detected",
+      { "dim_staff.ts": module({ source: { ...staff, deletes: "often" } }) },
+      /dim_staff\.ts: source/,
+    ],
+    [
+      "gone rows marked in a table that is not keyed by its source",
+      { "dim_staff.ts": module({ deleted: "mark", columns: { name: key(text) } }) },
+      /dim_staff\.ts: deleted: "mark" needs .*found \(name text\) and staff \(staff_id integer\)/,
+    ],
+    [
+      "gone rows removed from a table of two sources",
+      { "dim_staff.ts": module({ deleted: "remove", source: [staff, department] }) },
+      /deleted: "remove" needs .* one source.*staff \(staff_id integer\), department \(department_id integer\)/,
+    ],
+    [
+      "a deleted_at that the pipeline adds",
+      {
+        "dim_staff.ts": module({
+          deleted: "mark",
+          columns: { staff_id: key(integer), deleted_at: nullable(date) },
+        }),
+      },
+      /columns\.deleted_at: is declared, and deleted: "mark" adds it/,
+    ],
+    [
+      "a key that is called deleted_at",
+      { "dim_staff.ts": module({ columns: { deleted_at: key(integer) } }) },
+      /columns\.deleted_at: is part of the key/,
+    ],
+    [
+      "deletes that are detected for nobody",
+      { "dim_staff.ts": module({ source: detected, columns: { name: key(text) } }) },
+      /source staff: declares deletes: detect, and no table is keyed by it/,
+    ],
+    [
+      "a source whose deletes are declared in two ways",
+      {
+        "dim_a.ts": module({ name: "dim_a" }),
+        "dim_b.ts": module({ name: "dim_b", source: detected }),
+      },
+      /source staff: is declared differently/,
+    ],
     ["no module at all", {}, /^no table module|no table module/],
     ["a number", { "dim_staff.ts": { default: 7 } }, /dim_staff\.ts: default export: .*found 7/],
     [
