@@ -1,8 +1,10 @@
 // What `npm run reconcile` calls: holds the warehouse against the source.
 import { createInterface } from "node:readline/promises";
+import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
+import { sum } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
-import { KINDS, repairOf, type Difference } from "../reconciliation/difference.ts";
+import { KINDS, repairOf, type Difference, type Repair } from "../reconciliation/difference.ts";
 import { reconcile, type Reconciliation } from "../reconciliation/reconcile.ts";
 import { differencesOf } from "../reconciliation/report.ts";
 import { getTables } from "../registry.ts";
@@ -77,6 +79,8 @@ function read(args: readonly string[]): Options | undefined {
     help: { type: "boolean", short: "h" },
   });
   if (values.help) return undefined;
+  if (values.repair && !values.yes && !process.stdin.isTTY)
+    throw new UsageError("--repair asks before it does: add --yes where nobody can answer");
   return {
     only: values.table?.flatMap((names) => names.split(",")),
     since: values.since === undefined ? undefined : when(values.since),
@@ -139,14 +143,63 @@ async function run(options: Options, terminal: Terminal): Promise<number> {
         tell: async (difference) => {
           if (options.json) await print({ difference });
           else if (shown.length < options.limit) shown.push(difference);
-          if (options.repair) toRepair.push(difference);
+          // What it is called is enough: there may be many.
+          if (options.repair) toRepair.push({ ...difference, columns: [] });
         },
       },
     ),
   );
   if (options.json) await print({ report });
   else show(terminal, report, shown);
-  return report.differences > 0 ? 1 : 0;
+  if (report.differences === 0) return 0;
+  if (options.repair)
+    await repair(terminal, options, repairOf(toRepair), (named) =>
+      ingest(() => connectWith(settings.SOURCE_SECRET), settings.INGESTION_BUCKET, tables, {
+        named,
+      }),
+    );
+  return 1;
+}
+
+/** Has ingestion read what differs again, unless whoever is asked says no. */
+async function repair(
+  terminal: Terminal,
+  { json, yes }: Options,
+  { named, rows, left }: Repair,
+  read: (named: Repair["named"]) => Promise<IngestionSummary>,
+): Promise<void> {
+  terminal.heading("Repair");
+  if (left.length > 0)
+    terminal.paragraph(
+      `${counted(left.length, "difference")} cannot be put right by reading the source again (versions that repeat another, ` +
+        "rows that no source row is known of): see docs/runbook.md.",
+    );
+  if (rows === 0) return;
+  const what = [...named].map(([table, keys]) => `${whole(keys.length)} of ${table}`);
+  terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
+  if (!yes && !(await isAgreed())) {
+    terminal.paragraph("Nothing was done.");
+    return;
+  }
+  const summary = await read(named);
+  if (json) await print({ repair: summary });
+  const unread = sum(summary.unread);
+  terminal.paragraph(
+    summary.outcome === "lost the race"
+      ? "Another ingestion was first: run this again."
+      : `${counted(sum(summary.named), "row")} read again, ${whole(sum(summary.deleted))} gone from the source; batch ` +
+          `${whole(summary.batch)} is the last that holds them. Reconcile again once it is loaded.` +
+          (unread > 0 ? ` ${counted(unread, "row")} not read yet: run this again.` : ""),
+  );
+}
+
+async function isAgreed(): Promise<boolean> {
+  const asking = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await asking.question("  Read them again? [y/N] ")).trim());
+  } finally {
+    asking.close();
+  }
 }
 
 /** Writes one line, and waits where nobody reads as fast. */

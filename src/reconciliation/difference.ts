@@ -41,7 +41,7 @@ export interface Difference {
 export interface Repair {
   readonly named: ReadonlyMap<string, readonly Key[]>;
   readonly rows: number;
-  /** A version that repeats another stays, whatever is read again; so does a row that no source row is known of. */
+  /** A version that repeats another stays, whatever is read again; so does a row that no source row with a key is known of. */
   readonly left: readonly Difference[];
 }
 
@@ -51,7 +51,8 @@ export function repairOf(differences: Iterable<Difference>): Repair {
   const left: Difference[] = [];
   for (const difference of differences) {
     const { source, recordId } = difference;
-    if (source === undefined || recordId !== undefined) {
+    const isNamed = source && Object.values(source.key).every((value) => value !== null);
+    if (!isNamed || recordId !== undefined) {
       left.push(difference);
       continue;
     }
