@@ -2,7 +2,7 @@ import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import { deadlineOf } from "./deadline.ts";
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
-import { Observer, sum } from "../observe.ts";
+import { Observer } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
 import { findDeleted, type Gone } from "../reconciliation/deletes.ts";
@@ -78,7 +78,9 @@ async function compare(sides: Sides): Promise<Answer> {
     RowsReconciled: report.tables.reduce((rows, table) => rows + table.rows, 0),
   });
   if (report.differences > 0)
-    observer.logger.warn(`reconciliation: ${report.differences} rows of the warehouse differ`);
+    observer.logger.warn(
+      `reconciliation: rows of the warehouse that differ: ${report.differences}`,
+    );
   observer.logger.info("reconciliation: compared", { ...report });
   return { ...report, first };
 }
@@ -95,9 +97,16 @@ async function detect(
   const named = new Map(
     found.filter(({ keys }) => keys.length > 0).map(({ source, keys }) => [source, keys]),
   );
-  const gone = Object.fromEntries([...named].map(([source, keys]) => [source, keys.length]));
-  observer.count({ RowsGone: sum(gone), DeletesRefused: refused });
-  const deletes = found.map(({ keys, ...one }) => one);
+  observer.count({
+    RowsGone: found.reduce((rows, { gone }) => rows + gone, 0),
+    DeletesRefused: refused,
+  });
+  const deletes = found.map(({ source, live, gone, doubt }) => ({
+    source,
+    live,
+    gone,
+    ...(doubt === undefined ? {} : { doubt }),
+  }));
   if (named.size === 0) {
     observer.logger.info("reconciliation: nothing to delete", { deletes });
     return { deletes };
@@ -105,6 +114,7 @@ async function detect(
   const { ingestion } = sides.buckets;
   const ingested = await ingest(sides.source, ingestion, sides.tables, {
     named,
+    repair: false,
     ...deadlineOf(context),
   });
   observer.logger.info("reconciliation: deleted rows told to the lake", { deletes, ...ingested });

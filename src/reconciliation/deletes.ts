@@ -4,14 +4,7 @@ import { beginSnapshot } from "../ingestion/snapshot.ts";
 import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { name, qualified } from "../postgres/sql.ts";
-import {
-  DELETED_AT,
-  keyedBySource,
-  keyOf,
-  recordIdOf,
-  type Source,
-  type Table,
-} from "../table.ts";
+import { DELETED_AT, keyedBySource, keyOf, recordIdOf, type Source, type Table } from "../table.ts";
 import {
   cutsOf,
   isKeyedBySource,
@@ -149,12 +142,7 @@ class KeyComparison {
   }
 
   async run(share: number): Promise<Gone> {
-    const { rows, bounds } = await cutsOf(
-      this.#source,
-      this.#declared,
-      this.#theirs,
-      RANGE_KEYS,
-    );
+    const { rows, bounds } = await cutsOf(this.#source, this.#declared, this.#theirs, RANGE_KEYS);
     const expected = await digestsOf(this.#source, this.#place, this.#theirs, bounds);
     const found = await digestsOf(this.#warehouse, this.#live, this.#ours, bounds);
     const live = [...found.values()].reduce((sum, { keys }) => sum + keys, 0);

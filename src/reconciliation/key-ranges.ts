@@ -6,7 +6,7 @@ import type { CatalogueTable } from "../postgres/catalogue.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { sqlType } from "../loading/warehouse.ts";
-import { keyOf, type Column, type Source, type Table } from "../table.ts";
+import { keyedBySource, keyOf, type Column, type Source, type Table } from "../table.ts";
 
 /** A key, as texts that PostgreSQL reads. */
 export type KeyTexts = readonly string[];
@@ -148,26 +148,17 @@ export async function cutsOf(
 const PADDED = "bpchar";
 
 /**
- * Whether a table is keyed by its source: it has one, and its key is the source's, in the same order and of the same types,
- * whatever the names. That each formatted row has its source row's key is seen as they come.
+ * Whether a table is keyed by its source, and the database has its keys as the declaration says, so that both can be cut into
+ * the same ranges. That each formatted row has its source row's key is seen as they come.
  */
 export function isKeyedBySource(table: Table, catalogue: CatalogueTable): boolean {
-  const [source, ...others] = table.sources;
-  if (others.length > 0) return false;
-  const theirs = keyOf(source!);
-  const ours = keyOf(table);
+  const source = keyedBySource(table);
   return (
-    theirs.length === ours.length &&
-    ours.every((column, at) => {
-      const found = catalogue.columns.find(({ name: one }) => one === theirs[at]);
-      return (
-        sameType(table.columns[column]!, source!.columns[theirs[at]!]!) &&
-        // Rows without a key are in no range.
-        found?.notNull === true &&
-        found.base !== PADDED
-      );
+    source !== undefined &&
+    keyOf(source).every((column) => {
+      const found = catalogue.columns.find(({ name: one }) => one === column);
+      // Rows without a key are in no range.
+      return found?.notNull === true && found.base !== PADDED;
     })
   );
 }
-
-const sameType = (a: Column, b: Column): boolean => a.type === b.type;
