@@ -48,7 +48,7 @@ const bucket = v.union(
 );
 const secretName = matching(/^[\w/+=.@-]{1,512}$/, "a secret's name");
 const expression = matching(
-  /^(rate\((1 (minute|hour|day)|[1-9]\d* (minutes|hours|days))\)|cron\(\S+( \S+){5}\))$/,
+  /^(rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\))$/,
   "cron(0 2 * * ? *), or rate(6 hours)",
 );
 
