@@ -1,4 +1,4 @@
-import { FUNCTIONS } from "../scripts/bundle.ts";
+import { STAGES } from "../scripts/bundle.ts";
 import { median, medianOf, type Measured, type ScenarioFigures } from "./figures.ts";
 import type { ScenarioName } from "./options.ts";
 
@@ -88,7 +88,7 @@ const ratioBudget = ({ name, rounds }: ScenarioFigures, ratio: number): Budget =
 function peaks({ scenarios }: Measured): Budget[] {
   const rounds = scenarios.flatMap(({ rounds }) => rounds);
   if (rounds.length === 0) return [];
-  return FUNCTIONS.map((name) => {
+  return STAGES.map((name) => {
     const peak = Math.max(...rounds.map(({ stages }) => stages[name].peakRssBytes));
     return {
       what: `peak memory of ${name} (RSS)`,

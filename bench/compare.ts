@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { UsageError } from "../src/cli/options.ts";
-import { FUNCTIONS } from "../scripts/bundle.ts";
+import { STAGES } from "../scripts/bundle.ts";
 import { medianOf, type Measured, type ScenarioFigures } from "./figures.ts";
 
 /** One figure, then and now. */
@@ -48,7 +48,7 @@ function changesOf(then: ScenarioFigures, now: ScenarioFigures): Change[] {
   const figures: [string, (scenario: ScenarioFigures) => number | null][] = [
     ["wall ÷ pipe", (scenario) => medianOf(scenario, ({ ratio }) => ratio)],
     ["wall, ms", (scenario) => medianOf(scenario, (r) => (r.ratio === null ? r.wallMs : null))],
-    ...FUNCTIONS.flatMap((name): typeof figures => [
+    ...STAGES.flatMap((name): typeof figures => [
       [`${name}, CPU s`, (scenario) => medianOf(scenario, (r) => r.stages[name].cpuSeconds)],
       [`${name}, peak RSS`, (scenario) => medianOf(scenario, (r) => r.stages[name].peakRssBytes)],
     ]),

@@ -1,5 +1,5 @@
 // What a month costs, from what was measured and what AWS asks: arithmetic alone.
-import { FUNCTIONS } from "../scripts/bundle.ts";
+import { STAGES } from "../scripts/bundle.ts";
 import { median, type IdleFigures, type Measured, type Round } from "./figures.ts";
 
 /** What AWS asks for one unit, in dollars. */
@@ -107,7 +107,7 @@ const REQUESTS_A_MESSAGE = 3;
 export function usageOf(measured: Measured): Usage {
   const { idle } = measured;
   if (!idle) throw new Error("the scenario idle was not measured");
-  const all = FUNCTIONS.map((name) => idle[name]);
+  const all = STAGES.map((name) => idle[name]);
   const cold = sumTicks(all.map(({ cold }) => tickOf({ ...cold, invocations: 1 })));
   const warm = sumTicks(all.map(({ warm }) => tickOf({ ...warm, invocations: 1 })));
   const oneRow = medianTick(measured, "one-row");
@@ -115,7 +115,7 @@ export function usageOf(measured: Measured): Usage {
   const rows = measured.rows;
   // Ingestion is the schedule's; its tick also wakes the two that then find nothing to do.
   const others = sumTicks(
-    FUNCTIONS.filter((name) => name !== "ingestion").map((name) =>
+    STAGES.filter((name) => name !== "ingestion").map((name) =>
       tickOf({ ...idle[name].warm, invocations: 1 }),
     ),
   );
@@ -162,7 +162,7 @@ export function billOf(
   const logGb = (total((tick) => tick.logBytes) + invocations * deployment.lambdaLogBytes) / GB;
   const metrics = usage.metrics + deployment.filterMetrics;
   const secretRequests = total((tick) => tick.secretRequests);
-  const schedules = ticksADay * daysAMonth * FUNCTIONS.length;
+  const schedules = ticksADay * daysAMonth * STAGES.length;
   const item = (
     name: string,
     ...terms: readonly (readonly [amount: number, unit: string, price: PriceName])[]

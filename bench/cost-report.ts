@@ -1,4 +1,4 @@
-import { FUNCTIONS } from "../scripts/bundle.ts";
+import { STAGES } from "../scripts/bundle.ts";
 import {
   priceText,
   type Deployment,
@@ -150,7 +150,7 @@ function idleTable({ idle }: Measured): string {
       .join(", ");
   return table({
     head: ["nothing changed", "cold, ms", "warm, ms", "requests"],
-    rows: FUNCTIONS.map((name) => [
+    rows: STAGES.map((name) => [
       name,
       idle[name].cold.billedMs.toFixed(0),
       idle[name].warm.billedMs.toFixed(0),

@@ -1,4 +1,4 @@
-import type { FunctionName } from "../scripts/bundle.ts";
+import type { StageName } from "../scripts/bundle.ts";
 import type { ScenarioName } from "./options.ts";
 
 /** What one function did in a round, all its processes together. */
@@ -33,7 +33,7 @@ export interface Round {
   readonly ratio: number | null;
   /** Sales orders that are new, changed, or read again. */
   readonly rows: number;
-  readonly stages: Readonly<Record<FunctionName, StageFigures>>;
+  readonly stages: Readonly<Record<StageName, StageFigures>>;
   /** null where the machine does not tell. */
   readonly postgresCpuSeconds: number | null;
   /** What stands in for S3, SQS and the schedule, in the bench's own process. */
@@ -83,7 +83,7 @@ export interface Measured {
   readonly pipes: readonly PipeFigures[];
   readonly scenarios: readonly ScenarioFigures[];
   /** Where the scenario `idle` was measured. */
-  readonly idle: Readonly<Record<FunctionName, IdleFigures>> | null;
+  readonly idle: Readonly<Record<StageName, IdleFigures>> | null;
   /** Distinct metrics that the functions put out: CloudWatch bills each. */
   readonly metrics: number;
 }

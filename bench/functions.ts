@@ -2,7 +2,7 @@ import { mkdir, mkdtemp } from "node:fs/promises";
 import path from "node:path";
 import { memoryMb } from "../localstack/demo/service.ts";
 import { FunctionError, startFunction, type LambdaFunction } from "../localstack/functions.ts";
-import { bundleFunction, bundleModule, FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
+import { bundleFunction, bundleModule, STAGES, type StageName } from "../scripts/bundle.ts";
 
 /** What the bench runs by node alone, as files. */
 export interface Bundles {
@@ -10,9 +10,9 @@ export interface Bundles {
   readonly worker: string;
   readonly pipe: string;
   /** The functions as they are deployed. */
-  readonly functions: Readonly<Record<FunctionName, string>>;
+  readonly functions: Readonly<Record<StageName, string>>;
   /** The same with the table modules of bench/tables/. */
-  readonly withLookup: Readonly<Record<FunctionName, string>>;
+  readonly withLookup: Readonly<Record<StageName, string>>;
 }
 
 /** Bundles everything into a new folder in `parent` (under a second). Throws esbuild's BuildFailure. */
@@ -21,9 +21,9 @@ export async function makeBundles(parent: string): Promise<Bundles> {
   const bundled = async (name: string, tables: readonly string[]) => {
     const into = path.join(folder, name);
     await mkdir(into);
-    await Promise.all(FUNCTIONS.map((one) => bundleFunction(one, { folder: into, tables })));
-    const files = FUNCTIONS.map((one) => [one, path.join(into, `${one}.cjs`)] as const);
-    return Object.fromEntries(files) as Record<FunctionName, string>;
+    await Promise.all(STAGES.map((one) => bundleFunction(one, { folder: into, tables })));
+    const files = STAGES.map((one) => [one, path.join(into, `${one}.cjs`)] as const);
+    return Object.fromEntries(files) as Record<StageName, string>;
   };
   const worker = path.join(folder, "function-worker.mjs");
   const pipe = path.join(folder, "copy-pipe.mjs");
@@ -52,7 +52,7 @@ export interface Used {
 
 /** The processes of one function: each is started when all others are busy, as Lambda does. */
 export class Processes {
-  readonly #name: FunctionName;
+  readonly #name: StageName;
   readonly #start: () => LambdaFunction;
   readonly #all: { readonly run: LambdaFunction; isBusy: boolean; cpuBefore: number }[] = [];
   readonly #waiting: (() => void)[] = [];
@@ -61,7 +61,7 @@ export class Processes {
   #used = { invocations: 0, busyMs: 0, billedMs: 0, logBytes: 0 };
 
   constructor(
-    name: FunctionName,
+    name: StageName,
     module: string,
     worker: string,
     env: Readonly<Record<string, string>>,

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 import type { Stack } from "../localstack/stack.ts";
 import type { Database } from "../localstack/totesys/shop.ts";
-import { FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
+import { STAGES, type StageName } from "../scripts/bundle.ts";
 import { cpuOfChildren } from "./cpu.ts";
 import { cpuOf, type Machine, type PipeFigures, type Round, type StageFigures } from "./figures.ts";
 import { writtenSince } from "./lake.ts";
@@ -64,14 +64,14 @@ export async function measure({
 
   const ingested = await writtenSince(pipeline.lake, INGESTION_BUCKET, before);
   const processed = await writtenSince(pipeline.lake, PROCESSED_BUCKET, before);
-  const rowsOf: Record<FunctionName, number> = {
+  const rowsOf: Record<StageName, number> = {
     ingestion: ingested.rows["sales_order"] ?? 0,
     transformation: processed.rows["fact_sales_order"] ?? 0,
     // The warehouse has all batches: run() waited for them.
     loading: processed.rows["fact_sales_order"] ?? 0,
   };
   const stages = Object.fromEntries(
-    FUNCTIONS.map((name) => [
+    STAGES.map((name) => [
       name,
       {
         ...used[name],
@@ -80,7 +80,7 @@ export async function measure({
         share: 0,
       } satisfies StageFigures,
     ]),
-  ) as Record<FunctionName, StageFigures>;
+  ) as Record<StageName, StageFigures>;
   const round: Round = {
     wallMs,
     pipeMs: pipe?.wallMs ?? null,
@@ -96,8 +96,8 @@ export async function measure({
   return {
     ...round,
     stages: Object.fromEntries(
-      FUNCTIONS.map((name) => [name, { ...stages[name], share: stages[name].cpuSeconds / total }]),
-    ) as Record<FunctionName, StageFigures>,
+      STAGES.map((name) => [name, { ...stages[name], share: stages[name].cpuSeconds / total }]),
+    ) as Record<StageName, StageFigures>,
   };
 }
 

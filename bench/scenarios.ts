@@ -1,7 +1,7 @@
 import { openDatabase } from "../localstack/demo/databases.ts";
 import { applySchema, credentialsOf, type Stack } from "../localstack/stack.ts";
 import type { Database } from "../localstack/totesys/shop.ts";
-import { FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
+import { STAGES, type StageName } from "../scripts/bundle.ts";
 import type {
   IdleFigures,
   IdleInvocation,
@@ -120,7 +120,7 @@ class Bench {
       for (let i = 0; i < this.#often; i++) {
         const round = await this.#measure("idle", pipeline, service, 0, undefined, async () => {
           const began = performance.now();
-          await Promise.all(FUNCTIONS.map((name) => service.invoke(name)));
+          await Promise.all(STAGES.map((name) => service.invoke(name)));
           return performance.now() - began;
         });
         if (round.objectsPut > 0)
@@ -130,8 +130,8 @@ class Bench {
   }
 
   /** One function after the other, so that its requests are known from the others'. */
-  async #idleOnes(service: Service): Promise<Record<FunctionName, IdleFigures>> {
-    const once = async (name: FunctionName): Promise<IdleInvocation> => {
+  async #idleOnes(service: Service): Promise<Record<StageName, IdleFigures>> {
+    const once = async (name: StageName): Promise<IdleInvocation> => {
       await service.mark();
       const counted = countRequests(this.#setting.stack);
       await service.invoke(name);
@@ -139,10 +139,10 @@ class Bench {
       const { billedMs, cpuSeconds, logBytes } = (await service.used())[name];
       return { billedMs, cpuSeconds, logBytes, requests: counted.requests };
     };
-    const figures: [FunctionName, IdleFigures][] = [];
-    for (const name of FUNCTIONS)
+    const figures: [StageName, IdleFigures][] = [];
+    for (const name of STAGES)
       figures.push([name, { cold: await once(name), warm: await once(name) }]);
-    return Object.fromEntries(figures) as Record<FunctionName, IdleFigures>;
+    return Object.fromEntries(figures) as Record<StageName, IdleFigures>;
   }
 
   /** One order changes. The time is PostgreSQL's: from one commit to the other. */
@@ -275,7 +275,7 @@ class Bench {
   /** With processes that have been invoked before. */
   async #warmed(pipeline: BenchPipeline, work: (service: Service) => Promise<void>): Promise<void> {
     await this.#with(pipeline, this.#setting.bundles, async (service) => {
-      for (const name of FUNCTIONS) await service.invoke(name);
+      for (const name of STAGES) await service.invoke(name);
       await work(service);
     });
   }

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorIn } from "../localstack/demo/log.ts";
 import { scheduleEvent } from "../localstack/events.ts";
 import type { Pipeline } from "../localstack/stack.ts";
-import { FUNCTIONS, type FunctionName } from "../scripts/bundle.ts";
+import { STAGES, type StageName } from "../scripts/bundle.ts";
 import { Processes, type Bundles, type Used } from "./functions.ts";
 
 /** A function failed, or a batch did not arrive: says which, and why. */
@@ -25,8 +25,8 @@ const PATIENCE = 2_000;
 export class Service {
   readonly #pipeline: Pipeline;
   readonly #newest: () => Promise<number>;
-  readonly #processes: Readonly<Record<FunctionName, Processes>>;
-  readonly #lastError = new Map<FunctionName, string>();
+  readonly #processes: Readonly<Record<StageName, Processes>>;
+  readonly #lastError = new Map<StageName, string>();
   #fail: (error: ServiceError) => void = () => undefined;
   #arrivedAt = 0;
 
@@ -47,7 +47,7 @@ export class Service {
       POWERTOOLS_LOG_LEVEL: "INFO",
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: "true",
     };
-    const start = (name: FunctionName): Processes =>
+    const start = (name: StageName): Processes =>
       new Processes(name, bundles.functions[name], bundles.worker, env, (line) => {
         // Node's last words, where it is not the function's.
         const error = errorIn(line) ?? /JavaScript heap out of memory/.exec(line)?.[0];
@@ -87,7 +87,7 @@ export class Service {
   }
 
   /** What a tick of the schedule does to one function. Throws ServiceError. */
-  async invoke(name: FunctionName, event: object = scheduleEvent(name)): Promise<Answer> {
+  async invoke(name: StageName, event: object = scheduleEvent(name)): Promise<Answer> {
     let answer: Answer;
     try {
       answer = ((await this.#processes[name].invoke(event)) ?? {}) as Answer;
@@ -101,24 +101,24 @@ export class Service {
 
   /** Counts from now on. */
   async mark(): Promise<void> {
-    for (const name of FUNCTIONS) await this.#processes[name].mark();
+    for (const name of STAGES) await this.#processes[name].mark();
   }
 
   /** What each function used since {@link mark}. */
-  async used(): Promise<Record<FunctionName, Used>> {
+  async used(): Promise<Record<StageName, Used>> {
     const used = await Promise.all(
-      FUNCTIONS.map(async (name) => [name, await this.#processes[name].used()] as const),
+      STAGES.map(async (name) => [name, await this.#processes[name].used()] as const),
     );
-    return Object.fromEntries(used) as Record<FunctionName, Used>;
+    return Object.fromEntries(used) as Record<StageName, Used>;
   }
 
   /** Ends the processes; the queues keep what comes. */
   async stop(): Promise<void> {
     for (const queue of Object.values(this.#pipeline.queues)) queue.disconnect();
-    await Promise.all(FUNCTIONS.map((name) => this.#processes[name].stop()));
+    await Promise.all(STAGES.map((name) => this.#processes[name].stop()));
   }
 
-  async #fromQueue(name: FunctionName, event: object): Promise<Answer> {
+  async #fromQueue(name: StageName, event: object): Promise<Answer> {
     try {
       return await this.invoke(name, event);
     } catch (error) {
@@ -128,7 +128,7 @@ export class Service {
     }
   }
 
-  #failure(name: FunctionName, why: string): ServiceError {
+  #failure(name: StageName, why: string): ServiceError {
     const said = this.#lastError.get(name);
     return new ServiceError(
       `the ${name} function failed: ${said === undefined || said === why ? why : `${said} (${why})`}`,

@@ -1,5 +1,5 @@
 // The figures as rows of tables: for the terminal and for the report.
-import { FUNCTIONS } from "../scripts/bundle.ts";
+import { STAGES } from "../scripts/bundle.ts";
 import { megabytes, MEANING, ratioText } from "./budgets.ts";
 import {
   cpuOf,
@@ -60,7 +60,7 @@ export function stageRows(scenario: ScenarioFigures): Rows {
     of(figure).toFixed(2),
     `${(of((round) => figure(round) / cpuOf(round)) * 100).toFixed(0)} %`,
   ];
-  const stages = FUNCTIONS.map((name) => [
+  const stages = STAGES.map((name) => [
     name,
     whole(of(({ stages }) => perSecond(stages[name].rows, stages[name].busyMs))),
     of(({ stages }) => perSecond(stages[name].bytes, stages[name].busyMs) / 1e6).toFixed(2),

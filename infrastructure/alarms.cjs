@@ -1,6 +1,6 @@
 // The alarms, the topic that they mail by, and the metric filters that count what the functions log. Each alarm says what
 // it means and where the runbook tells what to do. Loaded with require(): keep it CommonJS.
-const FUNCTIONS = ["Ingestion", "Transformation", "Loading"];
+const FUNCTIONS = ["Ingestion", "Transformation", "Loading", "Reconciliation"];
 const QUEUES = ["Ingestion", "Transformation", "Loading"];
 const noValue = { Ref: "AWS::NoValue" };
 
@@ -37,13 +37,14 @@ module.exports = async ({ resolveVariable }) => {
       },
     };
   };
+  const timeoutOf = (of) => (of === "Reconciliation" ? stage.reconciliationTimeout : stage.timeout);
   const ofFunction = (of) => ({
     Namespace: "AWS/Lambda",
     Dimensions: [{ Name: "FunctionName", Value: { Ref: `${of}LambdaFunction` } }],
     Period: 60,
     // On until a quarter of an hour has been without: a tick that fails comes every ten minutes, or so. Lambda dates what
     // it counts by the start of the invocation.
-    EvaluationPeriods: 15 + Math.ceil(stage.timeout / 60),
+    EvaluationPeriods: 15 + Math.ceil(timeoutOf(of) / 60),
     DatapointsToAlarm: 1,
   });
   const ofQueue = (queue) => ({
@@ -72,12 +73,12 @@ module.exports = async ({ resolveVariable }) => {
     alarm(
       `${of}Duration`,
       "a-function-is-slow",
-      `The ${kebab(of)} function took more than 80 % of its ${stage.timeout} s.`,
+      `The ${kebab(of)} function took more than 80 % of its ${timeoutOf(of)} s.`,
       {
         ...ofFunction(of),
         MetricName: "Duration",
         Statistic: "Maximum",
-        Threshold: stage.timeout * 800,
+        Threshold: timeoutOf(of) * 800,
       },
       { well: true },
     );
@@ -148,6 +149,45 @@ module.exports = async ({ resolveVariable }) => {
       Statistic: "Maximum",
       Period: 300,
       Threshold: 1800,
+    },
+  );
+  alarm(
+    "Differences",
+    "the-warehouse-differs",
+    "The warehouse is not what the shop says, where nothing newer is on its way.",
+    {
+      ...ofService("reconciliation"),
+      MetricName: "Differences",
+      Statistic: "Maximum",
+      // Until a reconciliation finds none, or none has run for a day, of which another alarm tells.
+      Period: 86_400,
+    },
+  );
+  alarm(
+    "DeletesRefused",
+    "many-rows-are-gone",
+    "So many rows of a table are gone from the shop that nobody believes it yet.",
+    {
+      ...ofService("reconciliation"),
+      MetricName: "DeletesRefused",
+      Statistic: "Maximum",
+      Period: 86_400,
+    },
+  );
+  alarm(
+    "Reconciling",
+    "nothing-is-loaded",
+    "No reconciliation has come to its end for two days: nobody knows whether the warehouse is true.",
+    {
+      ...ofService("reconciliation"),
+      MetricName: "Reconciled",
+      Statistic: "Sum",
+      Period: 3600,
+      EvaluationPeriods: 48,
+      DatapointsToAlarm: 48,
+      Threshold: 1,
+      ComparisonOperator: "LessThanThreshold",
+      TreatMissingData: stage.scheduleEnabled ? "breaching" : "notBreaching",
     },
   );
   for (const [id, of, meaning] of [

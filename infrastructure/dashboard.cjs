@@ -1,6 +1,6 @@
 // The dashboard answers in one look: is it fresh, how much moves, what waits, what failed, what it costs.
 // Loaded with require(): keep it CommonJS.
-const FUNCTIONS = ["ingestion", "transformation", "loading"];
+const FUNCTIONS = ["ingestion", "transformation", "loading", "reconciliation"];
 /** USD, eu-west-2, arm64: a GB-second, and a request. https://aws.amazon.com/lambda/pricing/ */
 const GB_SECOND = 0.0000133334;
 const REQUEST = 0.0000002;
@@ -76,6 +76,18 @@ module.exports = async ({ resolveVariable }) => {
       ours("Batch", "ingestion", "ingested"),
       ours("Batch", "transformation", "transformed"),
       ours("Batch", "loading", "loaded"),
+    ]),
+  );
+  row(
+    "Is it true?",
+    6,
+    graph("Differences between shop and warehouse", "Maximum", [
+      ours("Differences", "reconciliation", "differences"),
+    ]),
+    graph("Rows held against the shop", "Sum", [ours("RowsReconciled", "reconciliation", "rows")]),
+    graph("Rows that the shop has deleted", "Sum", [
+      ours("RowsGone", "reconciliation", "found"),
+      ours("DeletesRefused", "reconciliation", "not believed"),
     ]),
   );
   row(

@@ -47,6 +47,10 @@ const bucket = v.union(
   BUCKET,
 );
 const secretName = matching(/^[\w/+=.@-]{1,512}$/, "a secret's name");
+const expression = matching(
+  /^(rate\((1 (minute|hour|day)|([2-9]|[1-9]\d+) (minutes|hours|days))\)|cron\(\S+( \S+){5}\))$/,
+  "cron(0 2 * * ? *), or rate(6 hours)",
+);
 
 const parameters = {
   account: orNull(matching(/^\d{12}$/, "12 digits, quoted")),
@@ -61,6 +65,9 @@ const parameters = {
     /^rate\((1 minute|([2-9]|1[0-5]) minutes)\)$/,
     "rate(1 minute) to rate(15 minutes): the freshness alarms allow for thirty",
   ),
+  reconcileAt: expression,
+  deletesAt: expression,
+  reconciliationTimeout: whole(1, 900),
   memorySize: whole(128, 10_240),
   timeout: whole(1, 900),
   visibilityTimeout: whole(1, 43_200),

@@ -91,7 +91,7 @@ ${sizeRows(bundles.map(({ metafile }) => bytesByPackage(metafile)))
   await writeFormatted(path.join(import.meta.dirname, "..", "docs", "bundles.md"), "md", page);
 }
 
-const HELP = `Writes docs/bundles.md: what is in the three functions' bundles, by package, from esbuild's metafile.
+const HELP = `Writes docs/bundles.md: what is in the functions' bundles, by package, from esbuild's metafile.
 
   npm run bundles    packages a stage to see what the zips weigh: some ten seconds`;
 

@@ -1,11 +1,15 @@
-// Bundles the three functions as a deploy does, without the Serverless Framework around it.
+// Bundles the functions as a deploy does, without the Serverless Framework around it.
 import { build, type BuildOptions, type Metafile, type Plugin } from "esbuild";
 import { writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 
-/** What serverless.yml calls the functions. */
-export const FUNCTIONS = ["ingestion", "transformation", "loading"] as const;
+/** What serverless.yml calls the functions that a change of the shop passes through. */
+export const STAGES = ["ingestion", "transformation", "loading"] as const;
+export type StageName = (typeof STAGES)[number];
+
+/** What it calls all of them. */
+export const FUNCTIONS = [...STAGES, "reconciliation"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 const root = path.join(import.meta.dirname, "..");

@@ -282,14 +282,17 @@ function checkSources(tables: readonly Table[]): void {
 
 /** What is detected must be of use to somebody. */
 function checkDetected(tables: readonly Table[]): void {
-  const keyed = new Set(tables.map((table) => keyedBySource(table)?.name));
+  const told = new Set(
+    tables.filter(({ deleted }) => deleted !== "keep").map((table) => keyedBySource(table)?.name),
+  );
   for (const table of tables)
     for (const { name, deletes } of allSources([table]))
-      if (deletes === "detect" && !keyed.has(name))
+      if (deletes === "detect" && !told.has(name))
         throw new TableError(
           `${table.name}.ts`,
           `source ${name}`,
-          `declares deletes: detect, and no table is keyed by it: expected one with ${name} as its only source, and its key`,
+          `declares deletes: detect, and no table marks or removes its rows: expected one with ${name} as its only source, its key, ` +
+            'and deleted: "mark" or "remove"',
         );
 }
 

@@ -30,6 +30,16 @@ const UNITS = {
   RowsDeleted: MetricUnit.Count,
   /** From ingestion's commit to the warehouse's. */
   Lag: MetricUnit.Seconds,
+  /** One a reconciliation that came to its end. */
+  Reconciled: MetricUnit.Count,
+  /** Rows of the source that the warehouse was held against. */
+  RowsReconciled: MetricUnit.Count,
+  /** Rows of the warehouse that are not what the source makes of them. */
+  Differences: MetricUnit.Count,
+  /** Rows of the warehouse that were found to be gone from the source. */
+  RowsGone: MetricUnit.Count,
+  /** Sources of which so many rows are gone that it is not believed. */
+  DeletesRefused: MetricUnit.Count,
   /** The newest batch. */
   Batch: MetricUnit.Count,
   /** How long an invocation took. */

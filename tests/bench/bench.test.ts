@@ -6,7 +6,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { cpuOf, type Measured, type Round, type ScenarioFigures } from "../../bench/figures.ts";
 import { SCENARIOS } from "../../bench/options.ts";
-import { FUNCTIONS } from "../../scripts/bundle.ts";
+import { STAGES } from "../../scripts/bundle.ts";
 import { expect } from "../support/chai.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
@@ -46,8 +46,7 @@ describe("make bench", function () {
     const expected = { backfill: ROWS, resync: ROWS, warm: ROWS, lookup: ROWS, silent: ROWS / 100 };
     for (const [name, rows] of Object.entries(expected))
       for (const { stages } of of(name).rounds)
-        for (const stage of FUNCTIONS)
-          expect(stages[stage].rows, `${name}: ${stage}`).to.equal(rows);
+        for (const stage of STAGES) expect(stages[stage].rows, `${name}: ${stage}`).to.equal(rows);
     expect(measured.pipes.map(({ rows }) => rows)).to.satisfy((all: number[]) =>
       all.every((rows) => rows === ROWS),
     );
@@ -55,7 +54,7 @@ describe("make bench", function () {
 
   it("has shares that sum to one, and ratios that are the quotients of their parts", () => {
     for (const round of rounds()) {
-      const shares = FUNCTIONS.map((name) => round.stages[name].share);
+      const shares = STAGES.map((name) => round.stages[name].share);
       const rest = (round.postgresCpuSeconds ?? 0) + round.standInCpuSeconds;
       expect(shares.reduce((a, b) => a + b) + rest / cpuOf(round)).to.be.closeTo(1, 1e-9);
       if (round.pipeMs === null) expect(round.ratio).to.equal(null);
@@ -66,7 +65,7 @@ describe("make bench", function () {
 
   it("knows what processes used", () => {
     for (const { stages } of of("backfill").rounds)
-      for (const name of FUNCTIONS) {
+      for (const name of STAGES) {
         const { cpuSeconds, peakRssBytes, bytes, invocations, busyMs, billedMs } = stages[name];
         expect(cpuSeconds).to.be.within(0.05, 60);
         // Node alone has 40 MB; this process, which they were forked from, has more than they.

@@ -38,7 +38,7 @@ describe("infrastructure/deploy-role.yml", () => {
 
   it("may make roles by the names that the service gives them, and not itself", () => {
     const names = rolesOf(prod).map(({ Properties }) => String(Properties["RoleName"]));
-    expect(names).to.have.length(3);
+    expect(names).to.have.length(4);
     for (const name of names) expect(name).to.match(/^totes-warehouse-prod-/);
     expect(deployRole).to.match(/role\/totes-warehouse-\$\{Stage\}-\*/);
     expect(deployRole).to.include("RoleName: !Sub totes-deploy-${Stage}");

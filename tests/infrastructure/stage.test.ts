@@ -25,6 +25,9 @@ const GIVEN = {
   rate: "rate(10 minutes)",
   memorySize: 512,
   timeout: 300,
+  reconcileAt: "cron(0 2 * * ? *)",
+  deletesAt: "rate(1 day)",
+  reconciliationTimeout: 900,
   visibilityTimeout: 1800,
   batchRows: 100_000,
   batchBytes: 33_554_432,
@@ -93,6 +96,15 @@ describe("stage parameters", () => {
     [
       { rate: "rate(16 minutes)" },
       "rate: expected rate(1 minute) to rate(15 minutes): the freshness",
+    ],
+    [
+      { reconcileAt: "at night" },
+      'reconcileAt: expected cron(0 2 * * ? *), or rate(6 hours), found "at night"',
+    ],
+    [{ deletesAt: "rate(1 days)" }, "deletesAt: expected cron(0 2 * * ? *), or rate(6 hours)"],
+    [
+      { reconciliationTimeout: 901 },
+      "reconciliationTimeout: expected a whole number from 1 to 900",
     ],
     [{ memorySize: "1 GB" }, 'memorySize: expected a whole number from 128 to 10240, found "1 GB"'],
     [{ batchRows: 0 }, "batchRows: expected a whole number from 1 to 10000000, found 0"],

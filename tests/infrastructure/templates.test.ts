@@ -21,21 +21,32 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       alarms = ofType(template, "AWS::CloudWatch::Alarm").map(([, alarm]) => alarm);
     });
 
-    it("has three functions on Node 24 and arm64, each with a role of its own", () => {
+    it("has four functions on Node 24 and arm64, each with a role of its own", () => {
       expect(functions.map(([id]) => id)).to.have.members([
         "IngestionLambdaFunction",
         "TransformationLambdaFunction",
         "LoadingLambdaFunction",
+        "ReconciliationLambdaFunction",
       ]);
       for (const [, { Properties }] of functions)
         expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
       const roles = functions.map(([, { Properties }]) => referencesIn(Properties["Role"])[0]);
-      expect(roles).to.have.members(["IngestionRole", "TransformationRole", "LoadingRole"]);
-      expect(ofType(template, "AWS::IAM::Role")).to.have.length(3);
+      expect(roles).to.have.members([
+        "IngestionRole",
+        "TransformationRole",
+        "LoadingRole",
+        "ReconciliationRole",
+      ]);
+      expect(ofType(template, "AWS::IAM::Role")).to.have.length(4);
     });
 
     it("has bundles of less than a megabyte", () => {
-      expect(template.sizes).to.have.all.keys("ingestion", "transformation", "loading");
+      expect(template.sizes).to.have.all.keys(
+        "ingestion",
+        "transformation",
+        "loading",
+        "reconciliation",
+      );
       for (const [name, size] of Object.entries(template.sizes))
         expect(size, name).to.be.lessThan(LIMIT);
     });
@@ -45,6 +56,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         IngestionLambdaFunction: ["SOURCE_SECRET", "BATCH_ROWS", "BATCH_BYTES", "CONTINUE_AT_ONCE"],
         TransformationLambdaFunction: ["PARQUET_CODEC"],
         LoadingLambdaFunction: ["PARQUET_CODEC", "WAREHOUSE_SECRET"],
+        ReconciliationLambdaFunction: ["PARQUET_CODEC", "SOURCE_SECRET", "WAREHOUSE_SECRET"],
       };
       for (const [id, { Properties }] of functions) {
         const variables = Properties["Environment"].Variables as Record<string, unknown>;
@@ -71,7 +83,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         if (Sid !== "NetworkInterfaces") expect([Resource].flat(), Sid).to.not.include("*");
       }
       const inVpc = statements.filter(({ Sid }) => Sid === "NetworkInterfaces").length;
-      expect(inVpc).to.equal("subnetIds" in parameters ? 3 : 0);
+      expect(inVpc).to.equal("subnetIds" in parameters ? 4 : 0);
     });
 
     it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
@@ -185,16 +197,21 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       }
     });
 
-    it("wakes all three by the schedule, and retries none of it", () => {
-      const rules = ofType(template, "AWS::Events::Rule");
-      expect(rules).to.have.length(3);
-      for (const [id, { Properties }] of rules)
-        expect(Properties, id).to.include({
-          ScheduleExpression: "rate(10 minutes)",
-          State: parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED",
-        });
+    it("wakes the stages by the schedule, reconciliation by its own two, and retries none of it", () => {
+      const rules = ofType(template, "AWS::Events::Rule").map(([, { Properties }]) => Properties);
+      const timesOf = (name: string): string[] =>
+        rules
+          .filter(({ Targets }) => referencesIn(Targets).includes(`${name}LambdaFunction`))
+          .map(({ ScheduleExpression }) => ScheduleExpression as string);
+      for (const name of ["Ingestion", "Transformation", "Loading"])
+        expect(timesOf(name), name).to.deep.equal(["rate(10 minutes)"]);
+      expect(timesOf("Reconciliation")).to.have.members(["cron(0 2 * * ? *)", "rate(1 day)"]);
+      const inputs = rules.flatMap(({ Targets }) => Targets.flatMap((one: any) => one.Input ?? []));
+      expect(inputs).to.deep.equal(['{"deletes":true}']);
+      for (const { State } of rules)
+        expect(State).to.equal(parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED");
       const configs = ofType(template, "AWS::Lambda::EventInvokeConfig");
-      expect(configs).to.have.length(3);
+      expect(configs).to.have.length(4);
       for (const [id, { Properties }] of configs)
         expect(Properties, id).to.include({
           MaximumRetryAttempts: 0,
@@ -204,7 +221,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
 
     it("keeps every function's log for a stated time", () => {
       const groups = ofType(template, "AWS::Logs::LogGroup");
-      expect(groups).to.have.length(3);
+      expect(groups).to.have.length(4);
       for (const [id, { Properties }] of groups) {
         expect(Properties["RetentionInDays"], id).to.equal(stage === "prod" ? 365 : 30);
         expect(Properties["KmsKeyId"] !== undefined, id).to.equal(stage === "prod");
@@ -252,8 +269,18 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
           parameters["scheduleEnabled"] === "false" ? "notBreaching" : "breaching",
         );
       }
+      const { ReconcilingAlarm, DifferencesAlarm } = template.Resources;
+      const { Period, DatapointsToAlarm, ...reconciling } = ReconcilingAlarm!.Properties;
+      expect(Period * DatapointsToAlarm).to.equal(2 * 86_400);
+      expect(reconciling).to.include({ MetricName: "Reconciled", Threshold: 1 });
+      expect(DifferencesAlarm!.Properties).to.include({
+        Namespace: `TotesWarehouse/${stage}`,
+        Threshold: 0,
+        ComparisonOperator: "GreaterThanThreshold",
+        Period: 86_400,
+      });
       for (const { Properties } of alarms)
-        if (Properties["MetricName"] !== "Heartbeat")
+        if (!["Heartbeat", "Reconciled"].includes(Properties["MetricName"]))
           expect(Properties["TreatMissingData"], Properties["AlarmName"]).to.equal("notBreaching");
     });
 

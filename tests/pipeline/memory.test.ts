@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { makeBundles, type Bundles } from "../../bench/functions.ts";
 import { startFunction } from "../../localstack/functions.ts";
-import { FUNCTIONS } from "../../scripts/bundle.ts";
+import { STAGES } from "../../scripts/bundle.ts";
 import { openShop } from "../../localstack/totesys/shop.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -33,7 +33,7 @@ describe("the memory that the functions take", function () {
   /** The peak of each function, once all three have brought the shop to the warehouse. */
   async function peaks(env: Readonly<Record<string, string>> = {}): Promise<number[]> {
     const found: number[] = [];
-    for (const name of FUNCTIONS) {
+    for (const name of STAGES) {
       const run = startFunction({
         name,
         module: bundles.functions[name],

@@ -111,4 +111,29 @@ describe("logs and metrics", () => {
     expect((await loading.handler({}, short)).loaded!.map(({ batch }) => batch)).to.deep.equal([2]);
     expect((await p.load()).loaded!.map(({ batch }) => batch)).to.deep.equal([3]);
   });
+
+  it("of a reconciliation say what differs, and how much was compared", async () => {
+    await p.run();
+    const lines = await printed("reconciliation");
+    const { Differences, RowsReconciled, Reconciled } = metricsOf(lines);
+    expect({ Differences, Reconciled }).to.deep.equal({ Differences: 0, Reconciled: 1 });
+    expect(RowsReconciled).to.be.greaterThan(15);
+    await p.star.none("update dim_currency set currency_name = 'Groat' where currency_id = 1");
+    const [difference, ...rest] = (await printed("reconciliation")).filter(({ message }) =>
+      message?.includes("difference"),
+    );
+    expect(rest).to.deep.equal([]);
+    expect(difference).to.deep.include({
+      level: "INFO",
+      table: "dim_currency",
+      kind: "different",
+      key: { currency_id: "1" },
+      columns: [{ column: "currency_name", expected: "Pound Sterling", found: "Groat" }],
+    });
+    const again = await printed("reconciliation");
+    expect(metricsOf(again)["Differences"]).to.equal(1);
+    expect(
+      again.filter(({ level }) => level === "WARN").map(({ message }) => message),
+    ).to.deep.equal(["reconciliation: rows of the warehouse that differ: 1"]);
+  });
 });

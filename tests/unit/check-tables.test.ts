@@ -138,7 +138,7 @@ describe("checkTables", () => {
     [
       "deletes that are detected for nobody",
       { "dim_staff.ts": module({ source: detected, columns: { name: key(text) } }) },
-      /source staff: declares deletes: detect, and no table is keyed by it/,
+      /source staff: declares deletes: detect, and no table marks or removes its rows/,
     ],
     [
       "a source whose deletes are declared in two ways",

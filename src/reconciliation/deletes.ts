@@ -1,0 +1,257 @@
+/** Rows that the source has deleted: looked for by their keys alone, range by range, by hash while nothing is gone. */
+import type { Key } from "../ingestion/keyset.ts";
+import { beginSnapshot } from "../ingestion/snapshot.ts";
+import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
+import type { Connection } from "../postgres/connection.ts";
+import { name, qualified } from "../postgres/sql.ts";
+import { DELETED_AT, keyedBySource, keyOf, recordIdOf, type Source, type Table } from "../table.ts";
+import {
+  cutsOf,
+  isCutByKey,
+  rangeAt,
+  rangeNumberSql,
+  sourceOrder,
+  starOrder,
+  within,
+  type KeyOrder,
+  type KeyTexts,
+} from "./key-ranges.ts";
+import { ReconciliationError, type Sides } from "./reconcile.ts";
+import { HASH_SQL, type Digest } from "./texts.ts";
+
+/** What is gone from one source. */
+export interface Gone {
+  readonly source: string;
+  /** Rows that the star has of it, those that it knows to be deleted left out. */
+  readonly live: number;
+  readonly gone: number;
+  /** Keys of those that are gone, in their order; none where it is not believed. */
+  readonly keys: readonly Key[];
+  /** Why nobody believes it until it is confirmed. */
+  readonly doubt?: string;
+}
+
+export interface DeletesOptions {
+  /** The share of a source's rows that may be gone before it is doubted. */
+  readonly share?: number;
+  /** Names of sources of which it is to be believed, whatever is gone. */
+  readonly confirmed?: readonly string[];
+}
+
+/** A tenth, unless there are few rows anyway. */
+const SHARE = 0.1;
+const FEW = 100;
+/** Keys of a range. */
+const RANGE_KEYS = 10_000;
+
+/**
+ * Which rows of the warehouse are gone from the source, of each source that declares `deletes: detect`.
+ *
+ * @throws ReconciliationError where a source cannot be looked at; ConnectionError
+ */
+export async function findDeleted(
+  {
+    source: connectSource,
+    warehouse: connectWarehouse,
+    tables,
+  }: Pick<Sides, "source" | "warehouse" | "tables">,
+  { share = SHARE, confirmed = [] }: DeletesOptions = {},
+): Promise<Gone[]> {
+  const watched = watchedBy(tables);
+  const unknown = confirmed.find((wanted) => !watched.has(wanted));
+  if (unknown !== undefined)
+    throw new ReconciliationError(
+      `${unknown} is no source whose deletes are detected; these are: ${[...watched.keys()].join(", ") || "none"}`,
+    );
+  if (watched.size === 0) return [];
+  const opened: Connection[] = [];
+  const open = async (connect: () => Promise<Connection>): Promise<Connection> => {
+    const connection = await connect();
+    opened.push(connection);
+    await beginSnapshot(connection.db);
+    await connection.db.none("set local idle_in_transaction_session_timeout = 0");
+    // Its snapshot is taken now.
+    await connection.db.one("select pg_current_snapshot()::text");
+    return connection;
+  };
+  try {
+    // The warehouse first: what it has was in the source once, and what a later moment of the source lacks was deleted.
+    const warehouse = await open(connectWarehouse);
+    const source = await open(connectSource);
+    const catalogue = await readCatalogue(
+      source.db,
+      [...watched.values()].map(({ source: one }) => one),
+    );
+    const stars = await readCatalogue(
+      warehouse.db,
+      [...watched.values()].map(({ table }) => ({ schema: warehouse.schema, name: table.name })),
+    );
+    const found: Gone[] = [];
+    for (const { source: one, table } of watched.values()) {
+      // Nothing was loaded yet.
+      if (!stars.has(table.name)) continue;
+      if (!catalogue.has(one.name) || !isCutByKey(table, catalogue))
+        throw new ReconciliationError(
+          `deletes of ${one.name} cannot be detected: expected a table whose key (${keyOf(one).join(", ")}) is not null, and ` +
+            `no char(n), as ${table.name} has it; found ${catalogue.has(one.name) ? "another" : "no such table"}`,
+        );
+      const comparison = new KeyComparison(source, warehouse, one, table, catalogue.get(one.name)!);
+      found.push(await comparison.run(confirmed.includes(one.name) ? 1 : share));
+    }
+    return found;
+  } finally {
+    await Promise.all(opened.map((connection) => connection.close()));
+  }
+}
+
+/** Sources whose deletes are detected, each with a star table that shows which of its rows are live. */
+function watchedBy(tables: readonly Table[]): Map<string, { source: Source; table: Table }> {
+  const watched = new Map<string, { source: Source; table: Table }>();
+  for (const table of tables) {
+    const source = keyedBySource(table);
+    if (source?.deletes === "detect" && table.deleted !== "keep" && !watched.has(source.name))
+      watched.set(source.name, { source, table });
+  }
+  return watched;
+}
+
+/** The keys of one source, and those of a star table that is keyed by it. */
+class KeyComparison {
+  readonly #source: Connection;
+  readonly #warehouse: Connection;
+  readonly #declared: Source;
+  readonly #theirs: KeyOrder;
+  readonly #ours: KeyOrder;
+  readonly #place: string;
+  readonly #live: string;
+
+  constructor(
+    source: Connection,
+    warehouse: Connection,
+    declared: Source,
+    table: Table,
+    catalogue: CatalogueTable,
+  ) {
+    this.#source = source;
+    this.#warehouse = warehouse;
+    this.#declared = declared;
+    this.#theirs = sourceOrder(declared, catalogue);
+    this.#ours = starOrder(table);
+    this.#place = qualified(declared.schema, declared.name);
+    this.#live = liveKeys(warehouse.schema, table);
+  }
+
+  async run(share: number): Promise<Gone> {
+    const { rows, bounds } = await cutsOf(this.#source, this.#declared, this.#theirs, RANGE_KEYS);
+    const expected = await digestsOf(this.#source, this.#place, this.#theirs, bounds);
+    const found = await digestsOf(this.#warehouse, this.#live, this.#ours, bounds);
+    const live = [...found.values()].reduce((sum, { keys }) => sum + keys, 0);
+    const most = share < 1 ? Math.max(FEW, Math.floor(live * share)) : Infinity;
+    const keys: KeyTexts[] = [];
+    let gone = 0;
+    for (const [range, { digest }] of [...found].toSorted(([a], [b]) => a - b)) {
+      if (expected.get(range)?.digest === digest) continue;
+      const missing = await this.#missing(bounds, range);
+      gone += missing.length;
+      // Of more, only how many they are is of interest.
+      if (gone <= most) keys.push(...missing);
+      else if (keys.length > 1) keys.length = 1;
+      else keys.push(...missing.slice(0, 1 - keys.length));
+    }
+    const source = this.#declared.name;
+    if (gone > most)
+      return { source, live, gone, keys: [], doubt: await this.#doubt(rows, live, gone, keys[0]!) };
+    const columns = keyOf(this.#declared);
+    return {
+      source,
+      live,
+      gone,
+      keys: keys.map((key) => Object.fromEntries(columns.map((column, at) => [column, key[at]!]))),
+    };
+  }
+
+  /** Keys of a range that the star has and the source has not, in their order. */
+  async #missing(bounds: readonly KeyTexts[], range: number): Promise<KeyTexts[]> {
+    const there = new Set<string>();
+    for (const key of await this.#keysOf(this.#source, this.#place, this.#theirs, bounds, range))
+      there.add(JSON.stringify(key));
+    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range);
+    return live.filter((key) => !there.has(JSON.stringify(key)));
+  }
+
+  async #keysOf(
+    { db }: Connection,
+    from: string,
+    order: KeyOrder,
+    bounds: readonly KeyTexts[],
+    range: number,
+  ): Promise<KeyTexts[]> {
+    const rows = await db.any<{ key: string[] }>(
+      `select array[${textsOf(order).join(", ")}] as key from ${from} t
+        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}`,
+    );
+    return rows.map(({ key }) => key);
+  }
+
+  /** What it looks like, in words. */
+  async #doubt(rows: number, live: number, gone: number, first: KeyTexts): Promise<string> {
+    const { name: source } = this.#declared;
+    const what = `${gone} of ${live} rows of ${source} are gone`;
+    const confirm = `if it is meant, send { "deletes": true, "confirmed": ["${source}"] } to reconciliation`;
+    if (rows === 0) return `${what}: it is empty, as after TRUNCATE; ${confirm}`;
+    const later = within(this.#theirs, "t", { from: first, to: null });
+    const { none } = await this.#source.db.one<{ none: boolean }>(
+      `select not exists (select from ${this.#place} t where ${later}) as none`,
+    );
+    return none
+      ? `${what}, all of them after the last key that it has, as when an older backup was restored; ${confirm}`
+      : `${what}, more than are deleted in a day; ${confirm}`;
+  }
+}
+
+/** The keys of rows that are not known to be deleted, as a table of SQL. */
+function liveKeys(schema: string, table: Table): string {
+  const place = qualified(schema, table.name);
+  const keys = keyOf(table).map((column) => name(column));
+  const recordId = recordIdOf(table);
+  const isMarked = table.deleted === "mark";
+  const live = isMarked ? `where ${name(DELETED_AT)} is null` : "";
+  if (recordId === undefined) return `(select ${keys.join(", ")} from ${place} ${live})`;
+  // The latest version says whether a record is live.
+  const columns = [...keys, ...(isMarked ? [name(DELETED_AT)] : [])].join(", ");
+  const order = [...keys, `${name(recordId)} desc`].join(", ");
+  return `(select * from (select distinct on (${keys.join(", ")}) ${columns} from ${place} order by ${order}) t ${live})`;
+}
+
+/** A key's columns as texts, the same ones for equal keys. */
+const textsOf = (order: KeyOrder): string[] =>
+  order
+    .of("t")
+    .map((column, at) =>
+      order.types[at]!.startsWith("numeric") ? `trim_scale(${column})::text` : `(${column})::text`,
+    );
+
+interface KeyDigest {
+  readonly keys: number;
+  readonly digest: Digest;
+}
+
+/** What the keys of each range come to, by its number. */
+async function digestsOf(
+  { db }: Connection,
+  from: string,
+  order: KeyOrder,
+  bounds: readonly KeyTexts[],
+): Promise<Map<number, KeyDigest>> {
+  const text = textsOf(order)
+    .map((key) => `octet_length(${key}), ':', ${key}`)
+    .join(", ");
+  const found = await db.any<{ n: number; keys: string; digest: Digest }>(
+    `select n, count(*) as keys,
+            concat(count(*), ':', sum(${HASH_SQL.high("hash")}), ':', sum(${HASH_SQL.low("hash")})) as digest
+       from (select ${rangeNumberSql(order, "t", bounds)} as n, ${HASH_SQL.hash(`concat(${text})`)} as hash
+               from ${from} t offset 0) t
+      group by n`,
+  );
+  return new Map(found.map(({ n, keys, digest }) => [n, { keys: Number(keys), digest }]));
+}
