@@ -3,7 +3,7 @@ import { parseLines } from "../lake/objects.ts";
 import { readCatalogue, type CatalogueColumn } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
-import { name, names, qualified } from "../postgres/sql.ts";
+import { name, qualified } from "../postgres/sql.ts";
 import { DELETED_AT, keyOf, recordIdOf, referencesOf, type Table } from "../table.ts";
 import { arraySql, rangeNumberSql, starOrder, typeOf, type KeyTexts } from "./key-ranges.ts";
 import { HASH_SQL, rowTextSql, textsSql, type Digest, type Texts } from "./texts.ts";
