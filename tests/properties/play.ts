@@ -171,8 +171,8 @@ class Player {
       case "ingest":
         await this.#ingest(step.how);
         return;
-      case "ingest twice":
-        return this.#ingestTwice(step.how, step.other, step.meanwhile);
+      case "at once":
+        return this.#atOnce(step);
       case "transform":
         return this.#transform(step.back, step.twice);
       case "load":
@@ -325,11 +325,7 @@ class Player {
     return outcome;
   }
 
-  async #ingestTwice(
-    how: Ingestion,
-    other: Ingestion,
-    meanwhile: readonly (readonly Statement[])[],
-  ): Promise<void> {
+  async #atOnce({ how, other, all, meanwhile }: Step & { do: "at once" }): Promise<void> {
     const committed = this.#shop.transactions;
     const shop = async (): Promise<void> => {
       for (const statements of meanwhile) await this.#transaction(statements, true);
@@ -337,9 +333,13 @@ class Player {
     await allOf([
       ingestWith(this.#p, this.#tables, optionsOf(how)),
       ingestWith(this.#p, this.#tables, optionsOf(other)),
+      ...(all ? [transformWith(this.#p, this.#tables), loadWith(this.#p, this.#tables)] : []),
       shop(),
     ]);
     await this.#lookAtBatches(committed);
+    if (!all) return;
+    await this.#lookAtQuarantine();
+    await this.#compare();
   }
 
   async #transform(back: number | null, twice: boolean): Promise<void> {
@@ -349,6 +349,10 @@ class Player {
     await allOf(
       Array.from({ length: twice ? 2 : 1 }, () => transformWith(this.#p, this.#tables, wake)),
     );
+    await this.#lookAtQuarantine();
+  }
+
+  async #lookAtQuarantine(): Promise<void> {
     const made: Quarantined[] = [];
     for (const sight of this.#sights.filter(({ rules }) => rules === undefined))
       made.push(...(await this.#lookAtProcessed(sight)));
@@ -362,6 +366,10 @@ class Player {
       return loadWith(this.#p, this.#tables, { goOn: () => --left > 0 });
     };
     await allOf(Array.from({ length: twice ? 2 : 1 }, load));
+    await this.#compare();
+  }
+
+  async #compare(): Promise<void> {
     const { loaded } = await this.#p.star.one<{ loaded: number }>(
       "select coalesce(max(batch), 0)::int as loaded from etl.batch_load",
     );

@@ -7,11 +7,17 @@ import fc from "fast-check";
  */
 export async function assertOften<T>(
   title: string,
-  property: fc.IAsyncProperty<T>,
+  property: fc.IAsyncPropertyWithHooks<T>,
   runs: number,
 ): Promise<void> {
   const { PROPERTY_RUNS, PROPERTY_SEED, PROPERTY_PATH } = process.env;
-  const details = await fc.check(property, {
+  let begun = 0;
+  const tell = (): void => {
+    // Whoever asked for a number waits for long.
+    if (PROPERTY_RUNS !== undefined && ++begun % 25 === 0)
+      console.error(`    ${title}: run ${begun}`);
+  };
+  const details = await fc.check(property.beforeEach(tell), {
     numRuns: Number(PROPERTY_RUNS ?? runs),
     seed: Number(PROPERTY_SEED ?? SEED),
     ...(PROPERTY_PATH === undefined ? {} : { path: PROPERTY_PATH }),
@@ -28,3 +34,6 @@ export async function assertOften<T>(
 }
 
 const SEED = 20261126;
+
+/** Milliseconds that a property may take here: a slow machine's few runs, or as long as many take. */
+export const PATIENCE = process.env["PROPERTY_RUNS"] === undefined ? 300_000 : 0;

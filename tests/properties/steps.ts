@@ -32,8 +32,14 @@ export type Step =
   | { do: "truncate"; table: ShopTable; rows: readonly ShopRow[] }
   | { do: "vacuum freeze"; table: ShopTable }
   | { do: "ingest"; how: Ingestion }
-  /** Two ingestions at once, while the shop writes. */
-  | { do: "ingest twice"; how: Ingestion; other: Ingestion; meanwhile: readonly Statement[][] }
+  /** Two ingestions, and perhaps the other functions' ticks, at once, while the shop writes. */
+  | {
+      do: "at once";
+      how: Ingestion;
+      other: Ingestion;
+      all: boolean;
+      meanwhile: readonly Statement[][];
+    }
   /** Woken by a batch's event, counted back from the newest; null: by the schedule. */
   | { do: "transform"; back: number | null; twice: boolean }
   /** How many batches there is time for; null: for all. */
@@ -260,9 +266,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constant("ingest twice" as const),
+      do: fc.constant("at once" as const),
       how: seldomResync,
       other: seldomResync,
+      all: fc.boolean(),
       meanwhile: fc.array(statements, { maxLength: 3 }),
     }),
   },
@@ -319,9 +326,10 @@ function stepInWords(one: Step): string {
       return `vacuum (freeze) ${one.table}`;
     case "ingest":
       return ingestionInWords(one.how);
-    case "ingest twice":
+    case "at once":
       return (
         `at once: ${ingestionInWords(one.how)}; ${ingestionInWords(one.other)}` +
+        (one.all ? "; transform; load" : "") +
         one.meanwhile.map((some) => `; a transaction: ${statementsInWords(some)}`).join("")
       );
     case "transform":

@@ -74,7 +74,10 @@ export function differences(runs: readonly Run[], loaded: number, warehouse: War
         found.push(
           `${table.name} ${id} ${problem}; found ${rows.join(", ") || "no row"}; the runs saw ` +
             chances
-              .map(({ made, mustBeRead }) => `${mustBeRead ? "" : "perhaps "}${made.join(" or ")}`)
+              .map(
+                ({ made, mustBeRead }) =>
+                  `${mustBeRead ? "" : "perhaps "}${made.map((row) => row ?? "nothing").join(" or ")}`,
+              )
               .join(" | "),
         );
     }
