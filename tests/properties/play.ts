@@ -97,6 +97,7 @@ export async function play(p: TestPipeline, history: History): Promise<void> {
   await empty(p);
   const player = new Player(p, history.version);
   try {
+    await player.do({ do: "transaction", statements: history.filling, commit: true });
     for (const step of history.steps) await player.do(step);
     await player.comeToRest(history.commits);
   } finally {
