@@ -163,6 +163,6 @@ describe("a source row's line", () => {
   }
 
   it("is what row_to_json says, byte for byte, whatever the columns are", async () => {
-    await assertOften("a source row's line", fc.asyncProperty(anyWide, isItsRow), 60);
+    await assertOften("a source row's line", fc.asyncProperty(anyWide, isItsRow), 40);
   }).timeout(PATIENCE);
 });
