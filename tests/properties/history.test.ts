@@ -16,7 +16,7 @@ describe("any history", () => {
     await assertOften(
       "any history",
       fc.asyncProperty(anyHistory, (history) => play(p, history)),
-      20,
+      15,
     );
   }).timeout(PATIENCE);
 });
