@@ -30,22 +30,31 @@ export function ingestWith(
   return ingest(() => open(p, "reader"), p.env.INGESTION_BUCKET, tables, options);
 }
 
-export async function transformWith(p: TestPipeline, tables: readonly Table[]): Promise<void> {
+/** @param wake the batch whose event it is; the schedule's tick unless said otherwise */
+export async function transformWith(
+  p: TestPipeline,
+  tables: readonly Table[],
+  wake: Parameters<typeof transformUndone>[3] = { tick: true },
+): Promise<void> {
   Object.assign(process.env, p.env);
   await transformUndone(
     { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET },
     tables,
     await codecNamed(),
-    { tick: true },
+    wake,
     { done: () => undefined, failed: () => undefined, goOn: () => true },
   );
 }
 
-export async function loadWith(p: TestPipeline, tables: readonly Table[]): ReturnType<typeof load> {
+export async function loadWith(
+  p: TestPipeline,
+  tables: readonly Table[],
+  options?: Parameters<typeof load>[4],
+): ReturnType<typeof load> {
   Object.assign(process.env, p.env);
   const connection = await open(p, "loader");
   try {
-    return await load(connection, p.env.PROCESSED_BUCKET, tables, await codecNamed());
+    return await load(connection, p.env.PROCESSED_BUCKET, tables, await codecNamed(), options);
   } finally {
     await connection.close();
   }
