@@ -1,4 +1,5 @@
 /** Stryker's test runner for this project's Mocha: Stryker's own reaches into files that Mocha 12 no longer has. */
+import fc from "fast-check";
 import Mocha from "mocha";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -7,12 +8,7 @@ import {
   type InstrumenterContext,
   type StrykerOptions,
 } from "@stryker-mutator/api/core";
-import {
-  commonTokens,
-  declareClassPlugin,
-  PluginKind,
-  tokens,
-} from "@stryker-mutator/api/plugin";
+import { commonTokens, declareClassPlugin, PluginKind, tokens } from "@stryker-mutator/api/plugin";
 import {
   determineHitLimitReached,
   DryRunStatus,
@@ -31,6 +27,9 @@ import {
 const context = ((globalThis as Record<string, InstrumenterContext | undefined>)[
   INSTRUMENTER_CONSTANTS.NAMESPACE
 ] ??= {});
+
+/** Longest that a property may look for a counterexample, in milliseconds: 12 s of properties at each mutant is too much. */
+const PROPERTY_MS = 300;
 
 /** Longest that one test or hook may take, in milliseconds: it fails then, and what it left behind goes with the process. */
 const TEST_MS = 60_000;
@@ -66,7 +65,6 @@ class MochaRunner implements TestRunner {
     if (mutantActivation === "static") context.activeMutant = activeMutant.id;
     const mocha = await this.#load();
     context.activeMutant = activeMutant.id;
-    // The root suite's property rather than `mocha.grep`, which takes no way back to "all".
     mocha.grep(testFilter ? anyOf(testFilter) : /(?:)/);
     const result = await this.#run(disableBail);
     return toMutantRunResult(determineHitLimitReached(context.hitCount, hitLimit) ?? result);
@@ -81,6 +79,7 @@ class MochaRunner implements TestRunner {
   async #load(): Promise<Mocha> {
     if (this.#mocha) return this.#mocha;
     await import(pathToFileURL(path.resolve("tests/support/hooks.ts")).href);
+    fc.configureGlobal({ seed: 1, interruptAfterTimeLimit: PROPERTY_MS, endOnFailure: true });
     const mocha = new Mocha({ timeout: TEST_MS, reporter: class {} as never });
     mocha.cleanReferencesAfterRun(false);
     for (const file of this.#files) mocha.addFile(path.resolve(file));
@@ -117,10 +116,11 @@ class MochaRunner implements TestRunner {
   }
 }
 
-const named = (test: Mocha.Runnable): { id: string; name: string } => ({
-  id: test.fullTitle(),
-  name: test.fullTitle(),
-});
+/** With its file, so that what earlier runs found holds as long as that is the same. */
+function named(test: Mocha.Runnable): { id: string; name: string; fileName?: string } {
+  const title = test.fullTitle();
+  return { id: title, name: title, ...(test.file === undefined ? {} : { fileName: test.file }) };
+}
 
 function anyOf(titles: readonly string[]): RegExp {
   const escaped = titles.map((title) => title.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
