@@ -12,6 +12,7 @@ import { commonTokens, declareClassPlugin, PluginKind, tokens } from "@stryker-m
 import {
   determineHitLimitReached,
   DryRunStatus,
+  MutantRunStatus,
   TestStatus,
   toMutantRunResult,
   type CompleteDryRunResult,
@@ -29,7 +30,10 @@ const context = ((globalThis as Record<string, InstrumenterContext | undefined>)
 ] ??= {});
 
 /** Longest that a property may look for a counterexample, in milliseconds: 12 s of properties at each mutant is too much. */
-const PROPERTY_MS = 300;
+const PROPERTY_MS = 200;
+
+/** A test that takes longer than that is run after those that do not, in milliseconds: most faults are found by a quick one. */
+const QUICK_MS = 100;
 
 /** Longest that one test or hook may take, in milliseconds: it fails then, and what it left behind goes with the process. */
 const TEST_MS = 60_000;
@@ -42,6 +46,7 @@ class MochaRunner implements TestRunner {
   static readonly inject = tokens(commonTokens.options);
   readonly #files: readonly string[];
   #mocha: Mocha | undefined;
+  readonly #slow = new Set<string>();
 
   constructor(options: StrykerOptions) {
     this.#files = options["specs"] as readonly string[];
@@ -65,9 +70,20 @@ class MochaRunner implements TestRunner {
     if (mutantActivation === "static") context.activeMutant = activeMutant.id;
     const mocha = await this.#load();
     context.activeMutant = activeMutant.id;
-    mocha.grep(testFilter ? anyOf(testFilter) : /(?:)/);
-    const result = await this.#run(disableBail);
-    return toMutantRunResult(determineHitLimitReached(context.hitCount, hitLimit) ?? result);
+    const titles = testFilter ?? titlesOf(mocha.suite);
+    const quick = titles.filter((title) => !this.#slow.has(title));
+    const slow = titles.filter((title) => this.#slow.has(title));
+    let ran = 0;
+    for (const some of [quick, slow].filter((one) => one.length > 0)) {
+      mocha.grep(anyOf(some));
+      const found = await this.#run(disableBail);
+      const result = toMutantRunResult(
+        determineHitLimitReached(context.hitCount, hitLimit) ?? found,
+      );
+      if (result.status !== MutantRunStatus.Survived) return result;
+      ran += result.nrOfTests;
+    }
+    return { status: MutantRunStatus.Survived, nrOfTests: ran };
   }
 
   async dispose(): Promise<void> {
@@ -97,9 +113,11 @@ class MochaRunner implements TestRunner {
     await new Promise<void>((resolve) => {
       const runner = mocha.run(() => resolve());
       watch(runner);
-      runner.on("pass", (test) =>
-        tests.push({ ...named(test), status: TestStatus.Success, timeSpentMs: test.duration ?? 0 }),
-      );
+      runner.on("pass", (test) => {
+        const timeSpentMs = test.duration ?? 0;
+        if (timeSpentMs > QUICK_MS) this.#slow.add(test.fullTitle());
+        tests.push({ ...named(test), status: TestStatus.Success, timeSpentMs });
+      });
       runner.on("fail", (test: Mocha.Runnable, error: Error) =>
         tests.push({
           ...named(test),
@@ -120,6 +138,12 @@ class MochaRunner implements TestRunner {
 function named(test: Mocha.Runnable): { id: string; name: string; fileName?: string } {
   const title = test.fullTitle();
   return { id: title, name: title, ...(test.file === undefined ? {} : { fileName: test.file }) };
+}
+
+function titlesOf(suite: Mocha.Suite): string[] {
+  const titles: string[] = [];
+  suite.eachTest((test) => titles.push(test.fullTitle()));
+  return titles;
 }
 
 function anyOf(titles: readonly string[]): RegExp {
