@@ -44,11 +44,13 @@ const TEST_MS = 60_000;
  */
 class MochaRunner implements TestRunner {
   static readonly inject = tokens(commonTokens.options);
+  readonly #mutated: readonly string[];
   readonly #files: readonly string[];
   #mocha: Mocha | undefined;
   readonly #slow = new Set<string>();
 
   constructor(options: StrykerOptions) {
+    this.#mutated = options.mutate;
     this.#files = options["specs"] as readonly string[];
   }
 
@@ -95,6 +97,8 @@ class MochaRunner implements TestRunner {
   async #load(): Promise<Mocha> {
     if (this.#mocha) return this.#mocha;
     await import(pathToFileURL(path.resolve("tests/support/hooks.ts")).href);
+    // Also what a test would import later: what a module does at its own level is not that test's then.
+    for (const file of this.#mutated) await import(pathToFileURL(path.resolve(file)).href);
     fc.configureGlobal({ seed: 1, interruptAfterTimeLimit: PROPERTY_MS, endOnFailure: true });
     const mocha = new Mocha({ timeout: TEST_MS, reporter: class {} as never });
     mocha.cleanReferencesAfterRun(false);
