@@ -20,6 +20,8 @@ interface Options {
   readonly concurrency: number;
   /** Whether what earlier runs found is found again. */
   readonly anew: boolean;
+  /** Whether faults in what a module does once, when it is loaded, are planted too. */
+  readonly whole: boolean;
 }
 
 /** The share of planted faults that tests must notice, in each group. */
@@ -37,6 +39,8 @@ named. Takes half an hour for everything; what was found is kept in ${FOLDER} an
   --group NAME      only this group; may be given again: ${GROUPS.map(({ name }) => name).join(", ")}
   --mutate FILES    only these files of them, with commas between
   --concurrency N   processes that test at the same time (default 1)
+  --whole           also in what a module does when it is loaded (declarations, constants): each needs a process of its
+                    own, and the types see most of them
   --anew            does not go by what earlier runs found
   --help            this text
 
@@ -49,6 +53,7 @@ function read(args: readonly string[]): Options | undefined {
     group: { type: "string", multiple: true },
     mutate: { type: "string" },
     concurrency: { type: "string", default: "1" },
+    whole: { type: "boolean", default: false },
     anew: { type: "boolean", default: false },
     help: { type: "boolean" },
   });
@@ -70,11 +75,12 @@ function read(args: readonly string[]): Options | undefined {
       }))
       .filter(({ mutate }) => mutate.length > 0),
     concurrency: wholeNumber("concurrency", options.concurrency, 1, 64),
+    whole: options.whole,
     anew: options.anew,
   };
 }
 
-function strykerOptions({ name, mutate, specs }: Group, { concurrency, anew }: Options) {
+function strykerOptions({ name, mutate, specs }: Group, { concurrency, whole, anew }: Options) {
   return {
     testRunner: "mocha",
     plugins: ["./scripts/mutation/mocha-runner.ts"],
@@ -85,6 +91,7 @@ function strykerOptions({ name, mutate, specs }: Group, { concurrency, anew }: O
     testRunnerNodeArgs: NODE_ARGS,
     checkerNodeArgs: NODE_ARGS,
     coverageAnalysis: "perTest",
+    ignoreStatic: !whole,
     // A process in which hundreds of pipelines were opened is begun anew: their databases go with it.
     maxTestRunnerReuse: 300,
     timeoutMS: 20_000,

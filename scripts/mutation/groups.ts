@@ -55,7 +55,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: "lake",
     mutate: sources("src/lake", "keys manifest"),
-    specs: specs("pipeline/lake"),
+    specs: specs("unit/lake-keys pipeline/manifests"),
   },
   {
     name: "handlers",

@@ -1,4 +1,10 @@
 // Manifests one by one, as the stages write and read them: on a real bucket, without a pipeline that runs.
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
 import {
   checkChain,
@@ -70,27 +76,39 @@ const processed = (change: object = {}): ProcessedManifest => ({
 
 describe("a manifest", () => {
   let p: TestPipeline;
+  /** Of each test's own: what a process has seen of a bucket, it remembers. */
   let bucket: string;
-  beforeEach(async () => {
+  let buckets = 0;
+  before(async () => {
     p = await openPipeline({ orders: 0 });
-    bucket = p.env.INGESTION_BUCKET;
     Object.assign(process.env, p.env);
   });
-  afterEach(closeAll);
+  after(closeAll);
+  beforeEach(async () => {
+    bucket = `lake-${process.pid}-${++buckets}`;
+    await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+  });
+
   const keyOf = (batch: number): string => `_batches/${String(batch).padStart(10, "0")}.json`;
-  const put = (batch: number, manifest: object | string): Promise<void> =>
-    p.put(
-      "ingestion",
-      keyOf(batch),
-      typeof manifest === "string" ? manifest : JSON.stringify(manifest),
-    );
+  const putText = async (key: string, text: string): Promise<void> => {
+    await p.s3.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: text }));
+  };
+  const put = (batch: number, manifest: object): Promise<void> =>
+    putText(keyOf(batch), JSON.stringify(manifest));
+  const get = async (key: string): Promise<string> => {
+    const { Body } = await p.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return Body!.transformToString();
+  };
+  const remove = async (batch: number): Promise<void> => {
+    await p.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keyOf(batch) }));
+  };
 
   it("is committed as one line of JSON, and read back with the hash of its bytes", async () => {
     const committed = await commitManifest(bucket, ingestion());
-    const bytes = await p.get("ingestion", "_batches/0000000001.json");
-    expect(bytes.toString()).to.equal(`${JSON.stringify(ingestion())}\n`);
-    const hash = createHash("sha256").update(bytes).digest("hex");
-    expect(sha256(bytes)).to.equal(hash);
+    const text = await get("_batches/0000000001.json");
+    expect(text).to.equal(`${JSON.stringify(ingestion())}\n`);
+    const hash = createHash("sha256").update(text).digest("hex");
+    expect(sha256(Buffer.from(text))).to.equal(hash);
     expect(committed).to.deep.equal({ manifest: ingestion(), sha256: hash });
     expect(await readIngestionManifest(bucket, 1)).to.deep.equal(committed);
     await commitManifest(bucket, processed({ batch: 2 }));
@@ -197,7 +215,7 @@ describe("a manifest", () => {
       ["7", `${where}: manifest: Invalid type: Expected Object but received 7; ${RESTORE}`],
       [JSON.stringify(ingestion({ batch: 2 })), `${where} says that it is batch 2; ${RESTORE}`],
     ] as const) {
-      await put(1, text);
+      await putText(keyOf(1), text);
       const error = await readIngestionManifest(bucket, 1).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(ManifestError);
       expect(String(error)).to.equal(`ManifestError: ${message}`);
@@ -253,7 +271,7 @@ describe("a manifest", () => {
   describe("that is the newest", () => {
     const three = async (): Promise<void> => {
       for (const batch of [1, 2, 3]) await put(batch, ingestion({ batch }));
-      await p.put("ingestion", "_batches/readme.txt", "not a manifest");
+      await putText("_batches/readme.txt", "not a manifest");
     };
 
     it("is found among those that are listed in order, after a number", async () => {
@@ -288,19 +306,19 @@ describe("a manifest", () => {
     ] as const)
       it(`is found with a hint ${what}, and again after it`, async () => {
         await three();
-        await p.put("ingestion", "_hints/newest.json", hint);
+        await putText("_hints/newest.json", hint);
         expect((await getLastUpload(bucket))!.manifest.batch).to.equal(3);
         await put(4, ingestion({ batch: 4 }));
         expect((await getLastUpload(bucket))!.manifest.batch).to.equal(4);
         // The bucket was emptied, and filled anew.
-        for (const batch of [2, 3, 4]) await p.remove("ingestion", keyOf(batch));
+        for (const batch of [2, 3, 4]) await remove(batch);
         expect((await getLastUpload(bucket))!.manifest.batch).to.equal(1);
       });
   });
 
   it("is hinted at by its number alone", async () => {
     await writeHint(bucket, "_hints/newest.json", 42);
-    expect((await p.get("ingestion", "_hints/newest.json")).toString()).to.equal('{"batch":42}');
+    expect(await get("_hints/newest.json")).to.equal('{"batch":42}');
     expect(await readHint(bucket, "_hints/newest.json")).to.equal(42);
     expect(await readHint(bucket, "_hints/loaded.json")).to.equal(0);
     for (const text of [
@@ -309,7 +327,7 @@ describe("a manifest", () => {
       '{"batch":12345678901}',
       '{"batch":-1}',
     ]) {
-      await p.put("ingestion", "_hints/newest.json", text);
+      await putText("_hints/newest.json", text);
       expect(await readHint(bucket, "_hints/newest.json"), text).to.equal(0);
     }
   });
