@@ -80,7 +80,10 @@ function read(args: readonly string[]): Options | undefined {
   };
 }
 
-function strykerOptions({ name, mutate, specs }: Group, { concurrency, whole, anew }: Options) {
+function strykerOptions(
+  { name, mutate, specs, reuse = 300 }: Group,
+  { concurrency, whole, anew }: Options,
+) {
   return {
     testRunner: "mocha",
     plugins: ["./scripts/mutation/mocha-runner.ts"],
@@ -93,7 +96,7 @@ function strykerOptions({ name, mutate, specs }: Group, { concurrency, whole, an
     coverageAnalysis: "perTest",
     ignoreStatic: !whole,
     // A process in which hundreds of pipelines were opened is begun anew: their databases go with it.
-    maxTestRunnerReuse: 300,
+    maxTestRunnerReuse: reuse,
     timeoutMS: 20_000,
     timeoutFactor: 3,
     // tsx runs what is instrumented as it is; Stryker would read tsconfig.json with a compiler API that TypeScript 7 lacks.
