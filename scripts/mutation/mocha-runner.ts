@@ -44,19 +44,24 @@ const TEST_MS = 60_000;
  */
 class MochaRunner implements TestRunner {
   static readonly inject = tokens(commonTokens.options);
+  readonly #keepsProcess: boolean;
   readonly #mutated: readonly string[];
   readonly #files: readonly string[];
   #mocha: Mocha | undefined;
   readonly #slow = new Set<string>();
 
   constructor(options: StrykerOptions) {
+    this.#keepsProcess = options.ignoreStatic;
     this.#mutated = options.mutate;
     this.#files = options["specs"] as readonly string[];
   }
 
-  /** What is imported stays imported: a mutant of a module's own level needs a new process. */
+  /**
+   * What is imported stays imported, so that a mutant of what a module does when it is loaded needs a new process. Where
+   * those are left out, Stryker asks for one all the same if a test comes by the mutant later too: for nothing.
+   */
   capabilities(): { reloadEnvironment: boolean } {
-    return { reloadEnvironment: false };
+    return { reloadEnvironment: this.#keepsProcess };
   }
 
   async dryRun({ disableBail, coverageAnalysis }: DryRunOptions): Promise<DryRunResult> {
