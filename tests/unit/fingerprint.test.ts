@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { closureOf, fingerprint, fingerprintsOf } from "../../src/fingerprint.ts";
 import {
   defineSource,
@@ -27,7 +28,23 @@ const table: Table = {
 const byTime = (column: string, name = "staff") =>
   defineSource(name, columns, { changes: timestampOf(column, { lag: 60 }) });
 
+/** The first 16 digits of a text's SHA-256. */
+const digest = (text: string): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, 16);
+
 describe("a table's fingerprint", () => {
+  // Lakes hold them: of another making, every table of every lake would be filled again.
+  it("is of these texts", () => {
+    expect(closureOf(table)).to.equal(
+      digest('[[["public","staff"]],[["department",["public","department"],"department_id"]]]'),
+    );
+    const own = '"dim_staff",{"staff_id":{"type":"integer","nullable":false,"key":true}},1';
+    expect(fingerprint(table).split(".")[1]).to.equal(digest(`[${own}]`));
+    expect(fingerprint({ ...table, sources: [byTime("at")] }).split(".")[1]).to.equal(
+      digest(`[${own},"staff.at"]`),
+    );
+  });
+
   it("is its closure's and its rows', 16 hexadecimal digits each", () => {
     expect(fingerprint(table)).to.match(/^[0-9a-f]{16}\.[0-9a-f]{16}$/);
     expect(fingerprint(table).split(".")[0]).to.equal(closureOf(table));
