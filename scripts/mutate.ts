@@ -1,7 +1,6 @@
 // `npm run mutate`: plants faults in the core, one at a time, and counts those that no test notices.
 import { mkdirSync } from "node:fs";
 import type { MutantResult, PartialStrykerOptions } from "@stryker-mutator/api/core";
-import { Stryker } from "@stryker-mutator/core";
 import { command } from "../src/cli/command.ts";
 import { parseOptions, UsageError, wholeNumber } from "../src/cli/options.ts";
 import { GROUPS, type Group } from "./mutation/groups.ts";
@@ -123,6 +122,8 @@ function strykerOptions(
 }
 
 async function run(options: Options): Promise<number> {
+  // As late as here: it takes a second to load, and who asks for --help need not wait for it.
+  const { Stryker } = await import("@stryker-mutator/core");
   mkdirSync(FOLDER, { recursive: true });
   const groups: [string, MutantResult[]][] = [];
   for (const group of options.groups) {
