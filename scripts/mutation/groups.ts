@@ -44,7 +44,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: "ingestion",
     mutate: sources("src/ingestion", "plan keyset select driving lines"),
-    specs: specs("unit/plan unit/driving pipeline/detection pipeline/batch-keys"),
+    specs: specs("unit/plan unit/driving pipeline/queries"),
   },
   {
     name: "transformation",

@@ -16,7 +16,7 @@ import { expect } from "../support/chai.ts";
 const columns = { staff_id: key(integer), department_id: integer, moved: integer, at: timestamp };
 const staff = defineSource("staff", columns);
 const department = defineSource("department", { department_id: key(integer) });
-const table: Table = {
+const table = {
   name: "dim_staff",
   description: "One row per member of staff.",
   sources: [staff],
@@ -24,7 +24,7 @@ const table: Table = {
   columns: { staff_id: key(integer) },
   version: 1,
   format: () => [],
-};
+} as Partial<Table> as Table;
 const byTime = (column: string, name = "staff") =>
   defineSource(name, columns, { changes: timestampOf(column, { lag: 60 }) });
 
