@@ -3,6 +3,7 @@ import {
   CreateBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   PutObjectCommand,
 } from "@aws-sdk/client-s3";
 import { createHash } from "node:crypto";
@@ -25,6 +26,7 @@ import {
 } from "../../src/lake/manifest.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { getStack } from "../support/stack.ts";
 
 const A = "a".repeat(64);
 const B = "b".repeat(64);
@@ -101,6 +103,8 @@ describe("a manifest", () => {
     const { Body } = await p.s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
     return Body!.transformToString();
   };
+  const contentType = async (key: string): Promise<string | undefined> =>
+    (await p.s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))).ContentType;
   const remove = async (batch: number): Promise<void> => {
     await p.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: keyOf(batch) }));
   };
@@ -108,6 +112,7 @@ describe("a manifest", () => {
   it("is committed as one line of JSON, and read back with the hash of its bytes", async () => {
     const committed = await commitManifest(bucket, ingestion());
     const text = await get("_batches/0000000001.json");
+    expect(await contentType("_batches/0000000001.json")).to.equal("application/json");
     expect(text).to.equal(`${JSON.stringify(ingestion())}\n`);
     const hash = createHash("sha256").update(text).digest("hex");
     expect(sha256(Buffer.from(text))).to.equal(hash);
@@ -222,6 +227,7 @@ describe("a manifest", () => {
       await putText(keyOf(1), text);
       const error = await readIngestionManifest(bucket, 1).catch((thrown: unknown) => thrown);
       expect(error).to.be.instanceOf(ManifestError);
+      expect((error as Error).cause instanceof SyntaxError).to.equal(text === "{");
       expect(String(error)).to.equal(`ManifestError: ${message}`);
     }
   });
@@ -287,11 +293,12 @@ describe("a manifest", () => {
 
     it("is read from any batch on, itself too", async () => {
       await three();
-      for (const batch of [1, 3])
-        expect((await readNewest(bucket, batch, readIngestionManifest)).batch).to.equal(3);
-      await expect(readNewest(bucket, 4, readIngestionManifest)).to.be.rejectedWith(
+      await put(4, ingestion({ batch: 4 }));
+      for (const batch of [1, 4])
+        expect((await readNewest(bucket, batch, readIngestionManifest)).batch).to.equal(4);
+      await expect(readNewest(bucket, 5, readIngestionManifest)).to.be.rejectedWith(
         ManifestError,
-        `s3://${bucket}/_batches/0000000004.json is not there; ${RESTORE}`,
+        `s3://${bucket}/_batches/0000000005.json is not there; ${RESTORE}`,
       );
     });
 
@@ -299,6 +306,21 @@ describe("a manifest", () => {
       expect(await getLastUpload(bucket)).to.equal(undefined);
       await put(1, ingestion());
       expect((await getLastUpload(bucket))!.manifest.batch).to.equal(1);
+    });
+
+    it("is found by one listing where the hint is right, by two where it is wrong", async () => {
+      const { aws } = await getStack();
+      const listings = async (hint: number): Promise<number> => {
+        await writeHint(bucket, "_hints/newest.json", hint);
+        let asked = 0;
+        const stop = aws.onAnswer(({ operation }) => void (asked += +/^List/.test(operation)));
+        await getLastUpload(bucket);
+        stop();
+        return asked;
+      };
+      await three();
+      expect(await listings(7)).to.equal(2);
+      expect(await listings(3)).to.equal(1); // of what this process has seen by now
     });
 
     for (const [what, hint] of [
@@ -325,6 +347,8 @@ describe("a manifest", () => {
     expect(await get("_hints/newest.json")).to.equal('{"batch":42}');
     expect(await readHint(bucket, "_hints/newest.json")).to.equal(42);
     expect(await readHint(bucket, "_hints/loaded.json")).to.equal(0);
+    await putText("_hints/newest.json", '{"batch":42}\n');
+    expect(await readHint(bucket, "_hints/newest.json")).to.equal(42);
     for (const text of [
       'x{"batch":42}',
       '{"batch":42}x',
