@@ -236,15 +236,6 @@ function checkColumn(file: string, field: string, column: Column): void {
     throw new TableError(file, field, "a key column cannot be nullable");
   if (column.key && column.generated)
     throw new TableError(file, field, "a record id cannot be the natural key");
-  if (column.type === "decimal") {
-    const { precision = 0, scale = 0 } = column;
-    if (precision < 1 || scale > precision)
-      throw new TableError(
-        file,
-        field,
-        `decimal(${precision}, ${scale}): expected 1 ≤ precision ≤ 38, scale ≤ precision`,
-      );
-  }
 }
 
 function checkSource(file: string, source: Source): void {

@@ -109,18 +109,25 @@ describe("toText", () => {
     expect(toText(time, 0)).to.equal("00:00:00.000000");
     expect(toText(time, 86_399_999_999)).to.equal("23:59:59.999999");
     expect(toText(date, -719_162)).to.equal("0001-01-01");
+    expect(toText(date, 11_016)).to.equal("2000-02-29"); // the last day of 400 years
     expect(toText(decimal(10, 2), -5)).to.equal("-0.05");
     expect(toText(decimal(16, 2), -5n)).to.equal("-0.05");
     expect(toText(decimal(3, 0), -5)).to.equal("-5");
   });
 
   it("refuses what no column stores", () => {
-    expect(() => toText(nullable(text), null)).to.throw(RangeError);
-    expect(() => toText(date, 2_932_897)).to.throw(RangeError);
+    expect(() => toText(nullable(text), null)).to.throw(RangeError, "null has no text");
+    expect(() => toText(date, 2_932_897)).to.throw(
+      RangeError,
+      "day 2932897 is outside the years 0001 to 9999",
+    );
     expect(() => toText(date, -719_163)).to.throw(RangeError);
     expect(() => toText(timestamp, last + 1n)).to.throw(RangeError);
     for (const micros of [-1, 86_400_000_000, 0.5, NaN])
-      expect(() => toText(time, micros)).to.throw(RangeError);
+      expect(() => toText(time, micros)).to.throw(
+        RangeError,
+        `${micros} µs after midnight are no time of day`,
+      );
     expect(() => toText(timestamp, first - 1n)).to.throw(RangeError);
     for (const [column, stored] of [
       [integer, "1"],
@@ -130,12 +137,15 @@ describe("toText", () => {
       [date, "2024-01-01"],
       [time, "14:20:52.100000"],
       [timestamp, 1],
-      [timestamptz, "x"],
+      [timestamptz, 1],
       [decimal(10, 2), 1.5],
       [decimal(10, 2), 1n],
       [decimal(16, 2), 1],
     ] as const) {
-      expect(() => toText(column, stored), column.type).to.throw(TypeError);
+      expect(() => toText(column, stored), column.type).to.throw(
+        TypeError,
+        `is not how a ${column.type} is stored`,
+      );
     }
   });
 });

@@ -16,6 +16,7 @@ import {
 import { BadValue, store, type Stored, toText } from "../src/values.ts";
 
 const DAY = 86_400_000;
+const escaped = (message: string): string => message.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 /** What is accepted (as given → as stored) and what is refused, for each type. */
 const cases: {
@@ -121,6 +122,7 @@ const cases: {
       "infinity",
       "",
       "२०२४-०१-०१",
+      "2024-06-30".split(""),
       new Date(),
       20_240_630,
     ],
@@ -156,6 +158,7 @@ const cases: {
       ["1970-01-01T00:00:00", 0n],
       ["1970-01-01 00:00:00.000001", 1n],
       ["1969-12-31T23:59:59.999999", -1n],
+      ["1970-01-12T13:46:40", 1_000_000_000_000n],
       ["2022-11-03T14:20:52.186", BigInt(Date.parse("2022-11-03T14:20:52.186Z")) * 1000n],
       ["0001-01-01T00:00:00", BigInt(Date.parse("0001-01-01T00:00:00Z")) * 1000n],
       ["9999-12-31T23:59:59.999999", BigInt(Date.parse("9999-12-31T23:59:59.999Z")) * 1000n + 999n],
@@ -203,10 +206,14 @@ const cases: {
       "1970-01-01T00:00:00Z+00",
       "1970-01-01T00:00:00.+00",
       "1970-01-01T00:00:00ZZ",
+      "1970-01-01T00:00:00+01:3",
+      "1970-01-01T00:00:00+01:300",
       // In UTC these are in the year before 0001 and the year after 9999.
       "0001-01-01T00:00:00+01:00",
       "9999-12-31T23:30:00-01:00",
       "",
+      new Date(),
+      0,
     ],
   },
   {
@@ -317,13 +324,80 @@ describe("store", () => {
   }
 
   it("names the value and what was wanted", () => {
-    expect(() => store(date, "2024-02-30")).to.throw('"2024-02-30" is not a date (YYYY-MM-DD)');
-    expect(() => store(decimal(10, 2), 1.15)).to.throw("1.15 is not a decimal(10,2)");
-    expect(() => store(integer, new Date())).to.throw("a Date is not an integer");
-    expect(() => store(text, "a\0")).to.throw("U+0000");
+    const messages: [Column, unknown, string][] = [
+      [integer, new Date(), "a Date is not an integer of 32 bits"],
+      [bigint, 7, "7 is not an integer of 64 bits, as a string of digits"],
+      [bigint, 7n, "7n is not an integer of 64 bits, as a string of digits"],
+      [boolean, "t", '"t" is not a boolean'],
+      [text, ["a"], "an array is not text"],
+      [text, { a: 1 }, "an object is not text"],
+      [text, () => "a", "a function is not text"],
+      [text, Symbol("a"), "a symbol is not text"],
+      [text, "a\0", '"a\\u0000" holds U+0000, which PostgreSQL cannot'],
+      [text, "\ud83d", '"\\ud83d" holds half of a surrogate pair, which UTF-8 cannot'],
+      [date, "2024-02-30", '"2024-02-30" is not a date (YYYY-MM-DD)'],
+      [time, false, "false is not a time of day (HH:MM:SS[.ffffff])"],
+      [
+        timestamp,
+        "noon",
+        '"noon" is not a timestamp without a zone (YYYY-MM-DDTHH:MM:SS[.ffffff])',
+      ],
+      [
+        timestamptz,
+        "noon",
+        '"noon" is not a timestamp with a zone (YYYY-MM-DDTHH:MM:SS[.ffffff]±HH:MM)',
+      ],
+      [decimal(10, 2), 1.15, "1.15 is not a decimal(10,2), as a string of digits"],
+    ];
+    for (const [column, value, message] of messages)
+      expect(() => store(column, value), message).to.throw(
+        BadValue,
+        new RegExp(`^${escaped(message)}$`),
+      );
   });
 
-  it("shortens long values in its messages", () => {
+  it("names itself in what is logged", () => {
+    expect(new BadValue("is null").toString()).to.equal("BadValue: is null");
+  });
+
+  it("refuses a decimal column that does not say how many digits it has", () => {
+    for (const column of [
+      { ...decimal(10, 2), precision: undefined },
+      { ...decimal(10, 2), scale: undefined },
+      { ...decimal(10, 2), precision: 39 },
+    ])
+      expect(() => store(column as Column, "1.5")).to.throw(
+        TypeError,
+        "a decimal column declares a precision of 1 to 38 and a scale",
+      );
+  });
+
+  it("takes no other character where a digit, a separator or a sign is", () => {
+    const texts: [Column, string][] = [
+      [date, "2024-01-15"],
+      [time, "14:20:52"],
+      [time, "14:20:52.186000"],
+      [timestamp, "2022-11-03T14:20:52.186"],
+      [timestamptz, "2022-11-03 14:20:52.186+05:30"],
+      [timestamptz, "2022-11-03T14:20:52-05"],
+    ];
+    // The neighbours of the digits in ASCII, and what a reader could take for one of the others.
+    for (const [column, written] of texts)
+      for (let at = 0; at < written.length; at++)
+        for (const other of ["/", ":", "a", "\u0661"]) {
+          if (other === written[at]) continue;
+          const wrong = written.slice(0, at) + other + written.slice(at + 1);
+          expect(() => store(column, wrong), wrong).to.throw(BadValue);
+        }
+  });
+
+  it("shortens what is longer than 60 characters in its messages", () => {
+    const [x60, x61] = ["x".repeat(60), "x".repeat(61)];
+    expect(() => store(date, x60)).to.throw(`"${x60}" is not`);
+    expect(() => store(date, x61)).to.throw(`"${x60}"… (61 characters) is not`);
+    const [nines, more] = ["9".repeat(60), "9".repeat(61)];
+    expect(() => store(integer, BigInt(nines))).to.throw(`${nines}n is not`);
+    expect(() => store(integer, BigInt(more))).to.throw(`${nines}…n is not`);
     for (const [column, value] of [
       [date, "x".repeat(1 << 20)],
       [text, "\0".repeat(1 << 20)],

@@ -16,7 +16,7 @@ describe("a batch in groups of tables", () => {
     await p.shop.none(
       "update sales_order set agreed_delivery_date = 'soon' where sales_order_id % 7 = 0",
     );
-    await p.run();
+    await p.ingest();
     Object.assign(process.env, p.env);
   });
   after(closeAll);

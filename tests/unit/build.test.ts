@@ -31,6 +31,10 @@ describe("checkBuild", () => {
         "a deploy is under way. It is tried again; if it goes on failing, deploy all functions",
     ));
 
+  it("names itself in what is logged", () => {
+    expect(String(new BuildError("no"))).to.equal("BuildError: no");
+  });
+
   it("takes one that newer code made of the same modules", () =>
     checkBuild({ ...made, fingerprints: fingerprintsOf(tables) }, tables, newest(2000)));
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { checkTables, TableError } from "../../src/check-tables.ts";
+import { allSources, checkTables, TableError } from "../../src/check-tables.ts";
 import { fingerprint } from "../../src/fingerprint.ts";
 import {
   date,
@@ -13,9 +13,11 @@ import {
   references,
   serial,
   text,
+  timestamp,
   timestampOf,
   keyedBySource,
   type Columns,
+  timestamptz,
 } from "../../src/table.ts";
 
 const staff = defineSource("staff", {
@@ -77,9 +79,56 @@ describe("checkTables", () => {
 
   it("leaves files without a default export alone, unless their name says that they are tables", () => {
     expect(checkTables({ "dim_staff.ts": module(), "sources.ts": {} })).to.have.length(1);
+    expect(checkTables({ "dim_staff.ts": module(), "a_dim_staff.ts": {} })).to.have.length(1);
     expect(refusal({ "dim_staff.ts": {} })).to.equal(
       "tables/dim_staff.ts: has no default export; expected export default defineTable({ … })",
     );
+  });
+
+  it("takes sources whose changes are found by a timestamp with a zone or without", () => {
+    for (const type of [timestamp, timestamptz]) {
+      const changes = timestampOf("at", { lag: 60 });
+      const source = defineSource("staff", { staff_id: key(integer), at: type }, { changes });
+      expect(checkTables({ "dim_staff.ts": module({ source }) })[0]!.sources).to.deep.equal([
+        source,
+      ]);
+    }
+  });
+
+  it("takes a lookup by a column of its key's type, and keeps it", () => {
+    const lookups = { department: lookup(department, "department_id") };
+    expect(checkTables({ "dim_staff.ts": module({ lookups }) })[0]!.lookups).to.deep.equal(lookups);
+  });
+
+  it("says what it is and where a type comes from, in what is logged", () => {
+    const error = new TableError("dim_a.ts", "name", "no");
+    expect(String(error)).to.equal("TableError: tables/dim_a.ts: name: no");
+    try {
+      checkTables({ "dim_staff.ts": module({ columns: { n: decimal(2, 3) } }) });
+      expect.fail("was accepted");
+    } catch (thrown) {
+      expect((thrown as Error).cause).to.be.instanceOf(Error);
+    }
+  });
+
+  it("gives tables that do not refer to each other by name, each once", () => {
+    const of = (name: string, columns: object) => ({ [`${name}.ts`]: module({ name, columns }) });
+    const tables = checkTables({
+      ...of("fact_z", { z: key(integer), c: references("dim_c", integer) }),
+      ...of("fact_y", { y: key(integer), c: references("dim_c", integer) }),
+      ...of("dim_d", { d: key(integer) }),
+      ...of("dim_c", { c: key(integer) }),
+    });
+    expect(tables.map(({ name }) => name)).to.deep.equal(["dim_c", "dim_d", "fact_y", "fact_z"]);
+  });
+
+  it("gives every source once, looked up ones too", () => {
+    const lookups = { department: lookup(department, "department_id") };
+    const tables = checkTables({
+      "dim_staff.ts": module({ lookups }),
+      "dim_b.ts": module({ name: "dim_b" }),
+    });
+    expect(allSources(tables).map(({ name }) => name)).to.deep.equal(["staff", "department"]);
   });
 
   it("gives tables after those that they refer to", () => {
@@ -148,7 +197,17 @@ describe("checkTables", () => {
       },
       /source staff: is declared differently/,
     ],
-    ["no module at all", {}, /^no table module|no table module/],
+    ["no module at all", {}, /^tables\/: no table module; see tables\/README\.md$/],
+    [
+      "a name that another has",
+      { "dim_staff.ts": module(), "dim_other.ts": module() },
+      /^tables\/dim_other\.ts: name: dim_staff is the name of tables\/dim_staff\.ts already$/,
+    ],
+    [
+      "a file whose name goes on after .ts",
+      { "dim_staff.tsx": module() },
+      /^tables\/dim_staff\.tsx: name: expected dim_staff\.tsx, the file's name, found dim_staff$/,
+    ],
     ["a number", { "dim_staff.ts": { default: 7 } }, /dim_staff\.ts: default export: .*found 7/],
     [
       "no format",
@@ -198,7 +257,7 @@ describe("checkTables", () => {
     [
       "an impossible decimal",
       { "dim_staff.ts": module({ columns: { staff_id: key(integer), n: decimal(2, 3) } }) },
-      /columns.*decimal\(2, ?3\)/,
+      /dim_staff\.ts: columns: column "n": decimal\(2,3\) is not a decimal of 1 to 38 digits/,
     ],
     [
       "the batch's own column",
@@ -225,6 +284,30 @@ describe("checkTables", () => {
       /source staff: changes by b: expected a timestamp column, found text/,
     ],
     [
+      "changes by a column that is not there",
+      {
+        "dim_staff.ts": module({
+          source: defineSource(
+            "staff",
+            { a: key(integer) },
+            { changes: timestampOf("b", { lag: 60 }) },
+          ),
+        }),
+      },
+      /source staff: changes by b: expected a timestamp column, found none of that name/,
+    ],
+    [
+      "a lookup into a source with two key columns",
+      {
+        "dim_staff.ts": module({
+          lookups: {
+            d: lookup(defineSource("desk", { a: key(integer), b: key(integer) }), "department_id"),
+          },
+        }),
+      },
+      /lookups\.d: source desk needs exactly one key column/,
+    ],
+    [
       "a lookup by a column that is not there",
       { "dim_staff.ts": module({ lookups: { d: lookup(department, "dept") } }) },
       /lookups\.d: source staff has no column dept; it has staff_id, department_id, hired/,
@@ -241,7 +324,29 @@ describe("checkTables", () => {
           columns: { staff_id: key(integer), d: references("dim_day", date) },
         }),
       },
-      /columns\.d: refers to dim_day, which is no table; there are dim_staff/,
+      /^tables\/dim_staff\.ts: columns\.d: refers to dim_day, which is no table; there are dim_staff$/,
+    ],
+    [
+      "a reference to no table, of several that there are",
+      {
+        "dim_staff.ts": module(),
+        "fact_x.ts": module({
+          name: "fact_x",
+          columns: { x: key(integer), d: references("dim_day", date) },
+        }),
+      },
+      /there are dim_staff, fact_x$/,
+    ],
+    [
+      "a reference to a table with two key columns",
+      {
+        "dim_staff.ts": module({ columns: { a: key(integer), b: key(integer) } }),
+        "fact_x.ts": module({
+          name: "fact_x",
+          columns: { x: key(integer), s: references("dim_staff", integer) },
+        }),
+      },
+      /^tables\/fact_x\.ts: columns\.s: refers to dim_staff, which is not merged by one key column/,
     ],
     [
       "a reference of another type",
@@ -277,7 +382,7 @@ describe("checkTables", () => {
           columns: { b: key(integer), a: references("dim_a", integer) },
         }),
       },
-      /references go in a circle: dim_a → dim_b → dim_a/,
+      /^tables\/dim_a\.ts: columns: references go in a circle: dim_a → dim_b → dim_a$/,
     ],
     [
       "one source declared in two ways",
@@ -285,7 +390,7 @@ describe("checkTables", () => {
         "dim_a.ts": module({ name: "dim_a", columns: { a: key(integer) } }),
         "dim_staff.ts": module({ source: defineSource("staff", { staff_id: key(integer) }) }),
       },
-      /source staff: is declared differently in tables\/dim_a\.ts/,
+      /^tables\/dim_staff\.ts: source staff: is declared differently in tables\/dim_a\.ts;/,
     ],
   ];
   for (const [what, modules, message] of refused)

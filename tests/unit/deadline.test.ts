@@ -21,8 +21,21 @@ describe("an invocation's time", () => {
     expect([goOn(), isLate()]).to.deep.equal([true, false]);
     spend(1);
     expect([goOn(), isLate()]).to.deep.equal([false, false]);
-    spend(45_001);
+    spend(45_000);
+    expect([goOn(), isLate()]).to.deep.equal([false, false]);
+    spend(1);
     expect([goOn(), isLate()]).to.deep.equal([false, true]);
+  });
+
+  it("is without end where a context does not tell it", () => {
+    const { goOn, isLate } = deadlineOf({} as Context);
+    expect([goOn(), isLate()]).to.deep.equal([true, false]);
+  });
+
+  it("is for waiting up to a minute, or to half of it", () => {
+    expect(
+      [300_000, 119_999, 20_000].map((left) => patience(contextOf(left).context)),
+    ).to.deep.equal([60_000, 59_999.5, 10_000]);
   });
 
   it("of 20 s is for one batch, which ends after half of it", () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import sinon from "sinon";
 import { expect } from "../support/chai.ts";
-import { answer, parseEvent } from "../../src/handlers/event.ts";
+import { answer, EventError, parseEvent } from "../../src/handlers/event.ts";
 
 const s3 = (bucket: string, key: string) => ({
   eventSource: "aws:s3",
@@ -97,6 +97,28 @@ describe("parseEvent", () => {
       "a record of something else",
       { Records: [{ Sns: {} }] },
       [{ reason: { refused: `a record that is neither S3's nor SQS's: {"Sns":{}}` } }],
+    ],
+    [
+      "a record without a bucket",
+      { Records: [{ s3: { object: { key: manifest } } }] },
+      [
+        {
+          reason: {
+            refused: `a record that is neither S3's nor SQS's: {"s3":{"object":{"key":"${manifest}"}}}`,
+          },
+        },
+      ],
+    ],
+    [
+      "a record without a key",
+      { Records: [{ s3: { bucket: { name: "lake" } } }] },
+      [
+        {
+          reason: {
+            refused: `a record that is neither S3's nor SQS's: {"s3":{"bucket":{"name":"lake"}}}`,
+          },
+        },
+      ],
     ],
     [
       "a record that is null",
@@ -242,6 +264,13 @@ describe("answer", () => {
     await expect(answer(event, "lake", work, log)).to.be.rejectedWith("no");
     expect(work.callCount).to.equal(2);
     expect(log.failed.called).to.equal(false); // whoever catches it logs it
+  });
+
+  it("throws what is refused outside a queue, by name", async () => {
+    const event = { Records: [s3("other", manifest)] };
+    await expect(answer(event, "lake", sinon.stub(), log))
+      .to.be.rejectedWith(EventError, `refused: an event of bucket other (key ${manifest});`)
+      .and.eventually.have.property("name", "EventError");
   });
 
   it("throws several failures as one that names them all", async () => {

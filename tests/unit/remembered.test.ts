@@ -32,6 +32,7 @@ describe("remembered", () => {
     expect(made).to.have.length(before);
     of("0");
     expect(made).to.have.length(before + 1);
+    expect(of("x".repeat(100))).to.equal(of("x".repeat(100)));
     const long = "x".repeat(101);
     expect(of(long)).to.not.equal(of(long));
   });
