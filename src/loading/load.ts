@@ -1,4 +1,4 @@
-import { putOnce } from "../aws/s3.ts";
+import { getObject, putOnce } from "../aws/s3.ts";
 import { checkBuild } from "../build.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
 import {
@@ -106,7 +106,7 @@ export async function load(
     );
   await putReceipts(db, bucket);
   const due = listed.filter((one) => one > newest.batch);
-  let receipt: Promise<number> | undefined;
+  let receipt: Promise<number | undefined> | undefined;
   const loader = {
     connection,
     tables,
@@ -297,16 +297,25 @@ async function putReceipts(db: Db, bucket: string): Promise<void> {
     await markPut(db, putReceipt(bucket, Number(batch), receipt));
 }
 
-async function putReceipt(bucket: string, batch: number, receipt: object): Promise<number> {
+/** @returns the batch; undefined where its receipt is still due: S3 was busy with another put of it, which came to nothing */
+async function putReceipt(
+  bucket: string,
+  batch: number,
+  receipt: object,
+): Promise<number | undefined> {
+  const key = receiptKey(batch);
   const body = Buffer.from(`${JSON.stringify(receipt)}\n`);
-  await putOnce(bucket, receiptKey(batch), body, "application/json");
-  return batch;
+  const isThere =
+    (await putOnce(bucket, key, body, "application/json")) ||
+    (await getObject(bucket, key)) !== undefined;
+  return isThere ? batch : undefined;
 }
 
 /** Marks the receipt of a batch, if there is one, once it is put. */
-async function markPut(db: Db, receipt: Promise<number> | undefined): Promise<void> {
-  if (receipt === undefined) return;
-  await db.none("update etl.batch_load set receipt_put = true where batch = $1", [await receipt]);
+async function markPut(db: Db, receipt: Promise<number | undefined> | undefined): Promise<void> {
+  const batch = await receipt;
+  if (batch === undefined) return;
+  await db.none("update etl.batch_load set receipt_put = true where batch = $1", [batch]);
 }
 
 /**
