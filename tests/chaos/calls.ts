@@ -47,7 +47,12 @@ export type Injury =
   /** The connection breaks in the middle of what is sent, or of what is answered. */
   | { readonly do: "break"; readonly in: "request" | "answer" }
   /** Of S3 and Secrets Manager: answered with an error, done or not. */
-  | { readonly do: "refuse"; readonly status: number; readonly code: string; readonly done: boolean }
+  | {
+      readonly do: "refuse";
+      readonly status: number;
+      readonly code: string;
+      readonly done: boolean;
+    }
   /** Of PostgreSQL: answered with an error of this SQLSTATE. */
   | { readonly do: "error"; readonly code: string; readonly message: string }
   /** Delivered twice; the sender hears the first answer or the second. */

@@ -80,7 +80,8 @@ async function lakeProblems({ s3 }: Lane, { env, star }: World): Promise<string[
   for (const bucket of [env.INGESTION_BUCKET, env.PROCESSED_BUCKET]) {
     const keys = new Set<string>();
     for (const { Key = "" } of await versionsOf(bucket)) {
-      if (keys.has(Key) && !Key.startsWith("_hints/")) found.push(`${bucket}/${Key} was overwritten`);
+      if (keys.has(Key) && !Key.startsWith("_hints/"))
+        found.push(`${bucket}/${Key} was overwritten`);
       keys.add(Key);
     }
     const manifests = numbered(keys, "_batches/");
@@ -88,7 +89,8 @@ async function lakeProblems({ s3 }: Lane, { env, star }: World): Promise<string[
       const bytes = await get(bucket, key);
       const manifest = JSON.parse(bytes.toString()) as Manifest;
       const expected = `_batches/${String(i + 1).padStart(10, "0")}.json`;
-      if (key !== expected || manifest.batch !== i + 1) found.push(`${bucket}/${expected} is missing`);
+      if (key !== expected || manifest.batch !== i + 1)
+        found.push(`${bucket}/${expected} is missing`);
       if (manifest.previous_sha256 !== (chain[i - 1] ?? null))
         found.push(`${bucket}/${key} does not follow the one before it`);
       if (bucket === env.INGESTION_BUCKET) chain.push(sha256(bytes));
@@ -119,7 +121,9 @@ async function lakeProblems({ s3 }: Lane, { env, star }: World): Promise<string[
       ({ batch, ingestion_sha256 }, i) => Number(batch) === i + 1 && ingestion_sha256 === chain[i],
     );
   if (!isSame)
-    found.push(`the warehouse has loaded ${loads.map(({ batch }) => batch).join()} of ${chain.length}`);
+    found.push(
+      `the warehouse has loaded ${loads.map(({ batch }) => batch).join()} of ${chain.length}`,
+    );
   return found;
 }
 

@@ -20,8 +20,10 @@ export interface PointKind {
   readonly injure: (around: Surroundings, chance: Random) => (slot: Slot, call: Call) => Injury;
 }
 
-const onS3 = (...operations: string[]) => (point: Point): boolean =>
-  point.service === "s3" && operations.some((name) => point.what.startsWith(name));
+const onS3 =
+  (...operations: string[]) =>
+  (point: Point): boolean =>
+    point.service === "s3" && operations.some((name) => point.what.startsWith(name));
 const anyS3 = onS3("");
 const inSecrets = ({ service }: Point): boolean => service === "secrets";
 const inPostgres = ({ service }: Point): boolean => service === "source" || service === "warehouse";
@@ -34,7 +36,12 @@ const writes = (point: Point): boolean =>
 /** A retry makes one good; three are what an SDK tries; the last is an outage. */
 const SOME = [1, 3, 1000];
 
-const refused = (status: number, code: string, fits: PointKind["fits"], done = false): PointKind => ({
+const refused = (
+  status: number,
+  code: string,
+  fits: PointKind["fits"],
+  done = false,
+): PointKind => ({
   fits,
   times: SOME,
   injure: () => () => ({ do: "refuse", status, code, done }),
@@ -119,11 +126,13 @@ export const POINT_KINDS: Readonly<Record<string, PointKind>> = {
   "s3-flipped": {
     fits: onS3("Get", "Put"),
     times: SOME,
-    injure: () => (_, { what }) => ({
-      do: "damage",
-      how: "flip",
-      of: what.startsWith("Put") ? "request" : "answer",
-    }),
+    injure:
+      () =>
+      (_, { what }) => ({
+        do: "damage",
+        how: "flip",
+        of: what.startsWith("Put") ? "request" : "answer",
+      }),
   },
   "s3-stale-listing": {
     fits: onS3("List"),
@@ -176,20 +185,32 @@ export const POINT_KINDS: Readonly<Record<string, PointKind>> = {
   "pg-broken-rows": {
     fits: (point) => inPostgres(point) && isRow(point),
     times: [1],
-    injure: () => (_, { what }) => ({
-      do: "break",
-      in: what.includes("→") ? "answer" : "request",
-    }),
+    injure:
+      () =>
+      (_, { what }) => ({
+        do: "break",
+        in: what.includes("→") ? "answer" : "request",
+      }),
   },
   "pg-delay": waiting(inPostgres),
-  "pg-crash": run("before", "go on", ({ lane }) => lane.stack.postgres.restart("immediate"), inPostgres),
+  "pg-crash": run(
+    "before",
+    "go on",
+    ({ lane }) => lane.stack.postgres.restart("immediate"),
+    inPostgres,
+  ),
   "pg-crash-meanwhile": run(
     "meanwhile",
     "go on",
     ({ lane }) => lane.stack.postgres.restart("immediate"),
     inPostgres,
   ),
-  "pg-restart": run("before", "go on", ({ lane }) => lane.stack.postgres.restart("fast"), inPostgres),
+  "pg-restart": run(
+    "before",
+    "go on",
+    ({ lane }) => lane.stack.postgres.restart("fast"),
+    inPostgres,
+  ),
 
   "kill-before": run("before", "cut", kill, any),
   "kill-meanwhile": run("meanwhile", "cut", kill, any),
@@ -274,4 +295,3 @@ export const KINDS: readonly string[] = [
   ...Object.keys(TICK_KINDS),
   ...RUN_KINDS,
 ];
-

@@ -12,7 +12,11 @@ export interface Figures {
   readonly batches: number;
   readonly seconds: number;
   readonly kinds: readonly KindFigures[];
-  readonly stages: readonly { readonly stage: string; readonly struck: number; readonly blows: number }[];
+  readonly stages: readonly {
+    readonly stage: string;
+    readonly struck: number;
+    readonly blows: number;
+  }[];
   readonly failures: readonly { readonly seed: number; readonly problems: readonly string[] }[];
 }
 

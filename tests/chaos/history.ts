@@ -62,10 +62,15 @@ export class History {
       case "rename":
         return renameDepartment(shop, { seed, now });
       case "late":
-        this.#late.push(await lateCommit(() => shop.connect({ onLost: () => undefined }), { seed, now }));
+        this.#late.push(
+          await lateCommit(() => shop.connect({ onLost: () => undefined }), { seed, now }),
+        );
         return undefined;
       case "undone": {
-        const undone = await lateCommit(() => shop.connect({ onLost: () => undefined }), { seed, now });
+        const undone = await lateCommit(() => shop.connect({ onLost: () => undefined }), {
+          seed,
+          now,
+        });
         return undone.rollback();
       }
       case "poison":

@@ -49,12 +49,11 @@ export async function startHttpProxy(
     if (skewed) return send(response, skewed);
     const pass = async (sent = body): Promise<Answer> => {
       const answer = await forward(agent, target, message, sent);
-      return request.what.startsWith("GetSecretValue")
-        ? withPort(answer, databasePort)
-        : answer;
+      return request.what.startsWith("GetSecretValue") ? withPort(answer, databasePort) : answer;
     };
     const injury = meet(request);
-    if (injury) await suffer(injury, {
+    if (injury)
+      await suffer(injury, {
         message,
         response,
         body,
@@ -152,8 +151,12 @@ function requestOf(
   const url = new URL(message.url ?? "/", "http://localhost");
   const [, bucket = "", ...rest] = url.pathname.split("/");
   const isListing = url.searchParams.has("list-type");
-  const key = isListing ? (url.searchParams.get("prefix") ?? "") : decodeURIComponent(rest.join("/"));
-  const operation = isListing ? "ListObjectsV2" : `${{ GET: "Get", PUT: "Put" }[message.method ?? ""] ?? message.method}Object`;
+  const key = isListing
+    ? (url.searchParams.get("prefix") ?? "")
+    : decodeURIComponent(rest.join("/"));
+  const operation = isListing
+    ? "ListObjectsV2"
+    : `${{ GET: "Get", PUT: "Put" }[message.method ?? ""] ?? message.method}Object`;
   return {
     service: "s3",
     what: `${operation} ${roleOf(bucket)}/${kindOf(key)}`,
@@ -192,7 +195,11 @@ function forward(
     const sent = httpRequest(optionsOf(port, message, body, agent), (answer) => {
       readAll(answer).then(
         (whole) =>
-          resolve({ status: answer.statusCode ?? 500, headers: withoutHop(answer.headers), body: whole }),
+          resolve({
+            status: answer.statusCode ?? 500,
+            headers: withoutHop(answer.headers),
+            body: whole,
+          }),
         reject,
       );
     });

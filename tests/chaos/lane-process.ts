@@ -34,7 +34,8 @@ await record(lane);
 process.on("message", ({ seed, kinds }: ToLane) => {
   play(lane, drawPlan(seed, kinds, lane.points)).then(
     (outcome) => send({ outcome }),
-    (error: unknown) => send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    (error: unknown) =>
+      send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
   );
 });
 send({ ready: true });

@@ -1,7 +1,13 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import pgPromise from "pg-promise";
-import { applySchema, putSecret, startStack, type Stack, type StackEnv } from "../../localstack/stack.ts";
+import {
+  applySchema,
+  putSecret,
+  startStack,
+  type Stack,
+  type StackEnv,
+} from "../../localstack/stack.ts";
 import { openShop, type Database } from "../../localstack/totesys/shop.ts";
 import type { Point } from "./calls.ts";
 import { makeBundles, Slot, Slots, type Bundles } from "./slots.ts";

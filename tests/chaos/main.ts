@@ -53,7 +53,11 @@ async function playAll(
   await Promise.all(crew.map(playSome));
 }
 
-function tell(terminal: Terminal, { only }: ChaosOptions, { seed, faults, problems }: Outcome): void {
+function tell(
+  terminal: Terminal,
+  { only }: ChaosOptions,
+  { seed, faults, problems }: Outcome,
+): void {
   terminal.line();
   terminal.alarm(`Scenario ${seed} leaves what must not be:`);
   for (const problem of problems) terminal.paragraph(problem);

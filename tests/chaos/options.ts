@@ -61,9 +61,7 @@ export function readOptions(args: readonly string[]): ChaosOptions | undefined {
     throw new UsageError("--replay plays one scenario: it goes without --scenarios and --seed");
   const seed = isReplay ? values.replay : values.seed;
   const lanes =
-    values.lanes === undefined
-      ? availableParallelism()
-      : wholeNumber("lanes", values.lanes, 1, 64);
+    values.lanes === undefined ? availableParallelism() : wholeNumber("lanes", values.lanes, 1, 64);
   return {
     scenarios: isReplay
       ? 1

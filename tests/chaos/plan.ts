@@ -54,7 +54,9 @@ const DAY = 86_400_000;
 export function drawPlan(seed: number, kinds: readonly string[], points: readonly Point[]): Plan {
   const chance = random(Math.imul(seed, 0x9e3779b1));
   const count = chance.int(2, 3);
-  const faults = Array.from({ length: chance.int(1, 3) }, () => drawFault(chance, kinds, points, count));
+  const faults = Array.from({ length: chance.int(1, 3) }, () =>
+    drawFault(chance, kinds, points, count),
+  );
   const ticks = Array.from({ length: count }, (_, tick) =>
     drawTick(
       chance,
@@ -86,9 +88,7 @@ function drawFault(
   const fitting = points.filter((point) => pointKind.fits(point));
   const services = [...new Set(fitting.map(({ stage, service }) => `${stage} ${service}`))];
   const service = chance.pick(services);
-  const point = chance.pick(
-    fitting.filter((one) => `${one.stage} ${one.service}` === service),
-  );
+  const point = chance.pick(fitting.filter((one) => `${one.stage} ${one.service}` === service));
   return {
     kind,
     seed,

@@ -2,7 +2,14 @@ import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Injury, Meet, Request, Service } from "./calls.ts";
-import { errorResponse, message, Messages, query, textsOf, type Message } from "./postgres-messages.ts";
+import {
+  errorResponse,
+  message,
+  Messages,
+  query,
+  textsOf,
+  type Message,
+} from "./postgres-messages.ts";
 import { shapeOf } from "./sql-shape.ts";
 
 /** Stands between a function and PostgreSQL. */

@@ -17,7 +17,12 @@ export async function record(lane: Lane): Promise<void> {
     lane.board.clear();
     await history.act(acts);
     for (const stage of STAGES) {
-      const invocation = { stage, event: stage === "ingestion" ? null : {}, env, remainingMs: 60_000 };
+      const invocation = {
+        stage,
+        event: stage === "ingestion" ? null : {},
+        env,
+        remainingMs: 60_000,
+      };
       const ended = await lane.slots.invoke(invocation);
       if ("failed" in ended) throw ended.failed;
     }

@@ -219,4 +219,3 @@ function isIdle(ended: Ended): boolean {
     isEmpty(batchItemFailures)
   );
 }
-

@@ -129,7 +129,10 @@ export class Slots {
   }
 
   /** Runs an invocation in a process that is free. */
-  async invoke(invocation: Invocation, told: (slot: Slot) => void = () => undefined): Promise<Ended> {
+  async invoke(
+    invocation: Invocation,
+    told: (slot: Slot) => void = () => undefined,
+  ): Promise<Ended> {
     const slot = await this.#free(invocation.stage);
     try {
       told(slot);

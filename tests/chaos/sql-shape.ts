@@ -1,3 +1,9 @@
+/** Statements whose second word says what they are, too. */
+const TWO_WORDS = "alter|begin|comment|create|delete|drop|insert|select|set";
+const VERB = new RegExp(`^(?:copy \\(|(?:${TWO_WORDS}) [a-z_]+|[a-z]+)`, "i");
+const TABLE =
+  /\b(?:from|into|update|copy|table(?: if not exists)?|join) ((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(?=[\s,;(]|$)/gi;
+
 /**
  * A statement's shape, the same in every run: its first words, and the first tables that it names. Values and names of
  * columns are left out.
@@ -7,12 +13,9 @@ export function shapeOf(sql: string): string {
     .replace(/'(?:[^']|'')*'/g, "?")
     .replace(/\s+/g, " ")
     .trim();
-  const verb = /^(?:copy \(|[a-z]+(?: [a-z_]+)?)/i.exec(plain)?.[0].toLowerCase() ?? "";
-  const tables = [
-    ...plain.matchAll(
-      /\b(?:from|into|update|copy|table(?: if not exists)?|join) ((?:"[^"]+"|\w+)(?:\.(?:"[^"]+"|\w+))?)(?=[\s,;(]|$)/gi,
-    ),
-  ].map(([, name = ""]) => name.replaceAll('"', "").replace(/^public\./, ""));
-  const named = [...new Set(tables)].slice(0, 2);
-  return [verb.trim(), ...named].join(" ");
+  const verb = VERB.exec(plain)?.[0].toLowerCase() ?? "";
+  const tables = [...plain.matchAll(TABLE)].map(([, name = ""]) =>
+    name.replaceAll('"', "").replace(/^public\./, ""),
+  );
+  return [verb, ...[...new Set(tables)].slice(0, 2)].join(" ");
 }
