@@ -25,6 +25,8 @@ let isLeaving = false;
 const leave = (): void => {
   if (isLeaving) return;
   isLeaving = true;
+  // A scenario that is cut off may hold what stopping waits for; the watchdogs tidy up after us all the same.
+  setTimeout(() => process.exit(), 3_000);
   void lane.stop().finally(() => process.exit());
 };
 process.on("disconnect", leave);
