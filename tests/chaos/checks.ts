@@ -17,9 +17,8 @@ export async function problemsOf(lane: Lane, world: World): Promise<string[]> {
     orphans(world.star),
     lakeProblems(lane, world),
     leftOpen(lane, world),
-    spilled(lane, world),
   ]);
-  return found.flat();
+  return [...found.flat(), ...spilled(lane, world)];
 }
 
 /** Facts without their dimensions, whatever the constraints say of themselves. */

@@ -193,24 +193,14 @@ export const POINT_KINDS: Readonly<Record<string, PointKind>> = {
       }),
   },
   "pg-delay": waiting(inPostgres),
-  "pg-crash": run(
-    "before",
-    "go on",
-    ({ lane }) => lane.stack.postgres.restart("immediate"),
-    inPostgres,
-  ),
+  "pg-crash": run("before", "go on", ({ lane }) => lane.restart("immediate"), inPostgres),
   "pg-crash-meanwhile": run(
     "meanwhile",
     "go on",
-    ({ lane }) => lane.stack.postgres.restart("immediate"),
+    ({ lane }) => lane.restart("immediate"),
     inPostgres,
   ),
-  "pg-restart": run(
-    "before",
-    "go on",
-    ({ lane }) => lane.stack.postgres.restart("fast"),
-    inPostgres,
-  ),
+  "pg-restart": run("before", "go on", ({ lane }) => lane.restart("fast"), inPostgres),
 
   "kill-before": run("before", "cut", kill, any),
   "kill-meanwhile": run("meanwhile", "cut", kill, any),

@@ -33,11 +33,13 @@ process.on("disconnect", leave);
 // A person's Ctrl-C comes to all processes of a terminal: it is the command that ends us.
 process.on("SIGINT", () => undefined);
 await record(lane);
-process.on("message", ({ seed, kinds }: ToLane) => {
-  play(lane, drawPlan(seed, kinds, lane.points)).then(
-    (outcome) => send({ outcome }),
-    (error: unknown) =>
-      send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
-  );
-});
+process.on("message", ({ seed, kinds }: ToLane) => void answer(seed, kinds));
 send({ ready: true });
+
+async function answer(seed: number, kinds: readonly string[]): Promise<void> {
+  try {
+    send({ outcome: await play(lane, drawPlan(seed, kinds, lane.points)) });
+  } catch (error) {
+    send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+}

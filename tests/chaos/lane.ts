@@ -50,6 +50,8 @@ export interface Lane {
   /** The points of the running code. Empty until they are recorded. */
   points: readonly Point[];
   open(shop: number, secret: string): Promise<World>;
+  /** Stops PostgreSQL and starts it again; one restart after the other. */
+  restart(mode: "immediate" | "fast"): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -94,6 +96,7 @@ export async function startLane(): Promise<Lane> {
       (line) => printed.push(line),
     ),
   );
+  let restarting: Promise<void> = Promise.resolve();
   let count = 0;
 
   const open = async (shop: number, secret: string): Promise<World> => {
@@ -157,6 +160,11 @@ export async function startLane(): Promise<Lane> {
     printed,
     points: [],
     open,
+    restart(mode) {
+      const restarted = restarting.then(() => postgres.restart(mode));
+      restarting = restarted.catch(() => undefined);
+      return restarted;
+    },
     async stop() {
       await slots.stop();
       await admin.$pool.end();

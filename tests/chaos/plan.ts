@@ -50,8 +50,13 @@ export interface Plan {
 
 const DAY = 86_400_000;
 
-/** Draws a scenario. The same seed, kinds and points give the same. */
-export function drawPlan(seed: number, kinds: readonly string[], points: readonly Point[]): Plan {
+/**
+ * Draws a scenario. The same seed, kinds and points give the same.
+ * @throws Error where no call that is made can suffer any of the kinds
+ */
+export function drawPlan(seed: number, asked: readonly string[], points: readonly Point[]): Plan {
+  const kinds = asked.filter((kind) => points.some(POINT_KINDS[kind]?.fits ?? (() => true)));
+  if (kinds.length === 0) throw new Error(`no call is made that ${asked.join(", ")} could strike`);
   const chance = random(Math.imul(seed, 0x9e3779b1));
   const count = chance.int(2, 3);
   const faults = Array.from({ length: chance.int(1, 3) }, () =>

@@ -94,7 +94,7 @@ class Session {
   async #listen(from: Socket): Promise<void> {
     const to = from === this.#client ? this.#server : this.#client;
     const messages = from === this.#client ? this.#asked : this.#answered;
-    const handle = from === this.#client ? this.#ask : this.#answer;
+    const isClient = from === this.#client;
     let together: Buffer[] = [];
     const flush = async (): Promise<void> => {
       const bytes = Buffer.concat(together);
@@ -104,7 +104,7 @@ class Session {
     try {
       for await (const chunk of from) {
         for (const one of messages.take(chunk as Buffer)) {
-          const passed = handle.call(this, one, flush);
+          const passed = isClient ? this.#ask(one, flush) : this.#answer(one, flush);
           // Nearly all messages are passed on as they are: those are sent together.
           const bytes = passed instanceof Promise ? await passed : passed;
           if (bytes) together.push(bytes);

@@ -121,8 +121,12 @@ class Scenario {
     await this.#history.end();
     let last: readonly Ended[] = [];
     for (let tick = 0; tick < REST; tick++) {
-      last = [];
-      for (const stage of STAGES)
+      const [began, ...others] = last;
+      const ended = await this.#invoke({ stage: "ingestion", wake: "tick" }, 120_000);
+      // What the tick before left undone, this one's other functions would find.
+      if (isIdle(ended) && began !== undefined && others.every(isDone)) return [];
+      last = [ended];
+      for (const stage of STAGES.slice(1))
         last = [...last, await this.#invoke({ stage, wake: "tick" }, 120_000)];
       if (last.every(isIdle)) return [];
     }
@@ -219,3 +223,11 @@ function isIdle(ended: Ended): boolean {
     isEmpty(batchItemFailures)
   );
 }
+
+/** Whether a run left nothing to do. */
+const isDone = (ended: Ended): boolean =>
+  !("failed" in ended) &&
+  ended.answer["waitingFor"] === undefined &&
+  !(
+    Array.isArray(ended.answer["batchItemFailures"]) && ended.answer["batchItemFailures"].length > 0
+  );
