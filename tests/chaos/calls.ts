@@ -42,7 +42,7 @@ export type Injury =
       readonly do: "run";
       readonly when: "before" | "meanwhile" | "after";
       readonly run: () => unknown;
-      readonly then: "cut" | "go on";
+      readonly next: "cut" | "go on";
     }
   /** The connection breaks in the middle of what is sent, or of what is answered. */
   | { readonly do: "break"; readonly in: "request" | "answer" }

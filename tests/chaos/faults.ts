@@ -53,7 +53,7 @@ const failing = (code: string, message: string, fits: PointKind["fits"]): PointK
 });
 const run = (
   when: "before" | "meanwhile" | "after",
-  then: "cut" | "go on",
+  next: "cut" | "go on",
   act: (around: Surroundings, slot: Slot, call: Call) => unknown,
   fits: PointKind["fits"],
   times: readonly number[] = [1],
@@ -63,7 +63,7 @@ const run = (
   injure: (around) => (slot, call) => ({
     do: "run",
     when,
-    then,
+    next,
     run: () => act(around, slot, call),
   }),
 });

@@ -60,7 +60,7 @@ export async function startHttpProxy(
         pass,
         passHalf: () => forwardHalf(target, message, body),
       });
-    else await send(response, await pass());
+    else send(response, await pass());
   };
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(0, "127.0.0.1", resolve);
@@ -95,10 +95,10 @@ async function suffer(injury: Injury, patient: Patient): Promise<void> {
       return send(response, await pass());
     case "run": {
       if (injury.when === "before") await injury.run();
-      if (injury.when === "before" && injury.then === "cut") return cut();
+      if (injury.when === "before" && injury.next === "cut") return cut();
       const passing = pass();
       if (injury.when === "meanwhile") await injury.run();
-      if (injury.when === "meanwhile" && injury.then === "cut") {
+      if (injury.when === "meanwhile" && injury.next === "cut") {
         cut();
         // It is carried out all the same: nobody hears how it went.
         await passing.catch(() => undefined);
@@ -106,7 +106,7 @@ async function suffer(injury: Injury, patient: Patient): Promise<void> {
       }
       const answer = await passing;
       if (injury.when === "after") await injury.run();
-      return injury.then === "cut" ? cut() : send(response, answer);
+      return injury.next === "cut" ? cut() : send(response, answer);
     }
     case "break":
       if (injury.in === "request") {

@@ -148,7 +148,7 @@ function drawClock(chance: Random): Clock {
     chance.pick([-1, 1]) * chance.pick([60_000, 3_600_000, DAY, 40 * DAY, 3_650 * DAY]);
   if (chance.chance(0.5)) return { offset: off() };
   // In the middle: midnight passes, a server's time is put right, a leap.
-  return { offset: chance.pick([0, off()]), looks: chance.int(1, 60), then: off() };
+  return { offset: chance.pick([0, off()]), looks: chance.int(1, 60), later: off() };
 }
 
 /** The kinds that a list of names and beginnings of names means: `s3`, `kill-before`. */

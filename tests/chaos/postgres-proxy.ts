@@ -161,7 +161,7 @@ class Session {
         }
         if (injury.when === "meanwhile") await write(this.#server, one.bytes);
         await injury.run();
-        if (injury.then === "go on") return injury.when === "before" ? one.bytes : undefined;
+        if (injury.next === "go on") return injury.when === "before" ? one.bytes : undefined;
         if (injury.when === "before") this.cut();
         else {
           // What was sent is carried out: the server hears only then that nobody is there.
@@ -176,7 +176,7 @@ class Session {
           this.cut();
           return undefined;
         }
-        this.#after = { do: "run", when: "after", run: () => undefined, then: "cut" };
+        this.#after = { do: "run", when: "after", run: () => undefined, next: "cut" };
         return one.bytes;
       case "error":
         return this.#errorFor(injury, one);
@@ -231,11 +231,11 @@ class Session {
   }
 
   async #sufferAfter(one: Message): Promise<Buffer | undefined> {
-    const { run, then } = this.#after!;
+    const { run, next } = this.#after!;
     this.#after = undefined;
     const bytes = Buffer.concat([...this.#held.splice(0), one.bytes]);
     await run();
-    if (then === "go on") return bytes;
+    if (next === "go on") return bytes;
     this.cut();
     return undefined;
   }
@@ -247,7 +247,7 @@ class Session {
         return one.bytes;
       case "run":
         await injury.run();
-        if (injury.then === "go on") return one.bytes;
+        if (injury.next === "go on") return one.bytes;
         this.cut();
         return undefined;
       case "break":

@@ -120,14 +120,14 @@ describe("the proxy of PostgreSQL", () => {
   });
 
   it("loses a COMMIT's answer after it was carried out", async () => {
-    await open(at("commit"), { do: "run", when: "after", run: () => undefined, then: "cut" });
+    await open(at("commit"), { do: "run", when: "after", run: () => undefined, next: "cut" });
     await client!.query("begin; insert into t values (1)");
     await expect(client!.query("commit")).to.be.rejected;
     expect(await count()).to.equal(1);
   });
 
   it("loses a COMMIT before it is carried out", async () => {
-    await open(at("commit"), { do: "run", when: "before", run: () => undefined, then: "cut" });
+    await open(at("commit"), { do: "run", when: "before", run: () => undefined, next: "cut" });
     await client!.query("begin; insert into t values (1)");
     await expect(client!.query("commit")).to.be.rejected;
     expect(await count()).to.equal(0);

@@ -22,7 +22,7 @@ export interface Places {
 }
 
 /** Longest that an invocation may take, in milliseconds. */
-const TIMEOUT = 20_000;
+const TIMEOUT = 60_000;
 
 /** A process for functions, with proxies of its own: so that its calls are known from those of others. */
 export class Slot {

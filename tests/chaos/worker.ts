@@ -8,9 +8,9 @@ import type { Stage } from "./calls.ts";
 export interface Clock {
   /** Milliseconds that it is fast. */
   readonly offset: number;
-  /** So many looks at it later it jumps: it is fast by `then`. */
+  /** So many looks at it later it jumps: it is fast by `later`. */
   readonly looks?: number;
-  readonly then?: number;
+  readonly later?: number;
 }
 
 /** One invocation. */
@@ -39,8 +39,8 @@ globalThis.Date = class extends RealDate {
 } as DateConstructor;
 
 function now(): number {
-  const { offset, looks: last = Infinity, then = offset } = clock;
-  return RealDate.now() + (++looks > last ? then : offset);
+  const { offset, looks: last = Infinity, later = offset } = clock;
+  return RealDate.now() + (++looks > last ? later : offset);
 }
 
 export async function handler(invocation: Invocation): Promise<unknown> {
