@@ -207,8 +207,11 @@ export async function writeFileToS3(
   if (await putOnce(bucket, key, body, contentType)) return;
   // The SDK retries a put whose answer got lost, and then finds its own object.
   const there = await getUpTo(bucket, { key, bytes: body.length });
-  if (!there?.equals(body))
-    throw new ObjectError(`s3://${bucket}/${key} is there already, and differs`);
+  if (there?.equals(body)) return;
+  const why = there
+    ? "is there already, and differs"
+    : "was not put: S3 says that another put of it is under way; the next run tries again";
+  throw new ObjectError(`s3://${bucket}/${key} ${why}`);
 }
 
 /** What of a file of lines is held as text at most, in characters. */

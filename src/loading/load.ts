@@ -4,6 +4,7 @@ import { checkBuild } from "../build.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
 import {
   checkChain,
+  getIfSmall,
   listBatches,
   ManifestError,
   readNewest,
@@ -136,7 +137,7 @@ export async function load(
     );
   if (!rebuild) await putReceipts(connection, bucket);
   const due = listed.filter((one) => one > newest.batch && one <= (rebuild?.to ?? Infinity));
-  let receipt: Promise<number> | undefined;
+  let receipt: Promise<number | undefined> | undefined;
   const loader = {
     connection,
     tables,
@@ -398,21 +399,28 @@ async function putReceipts(connection: Connection, bucket: string): Promise<void
     await markPut(connection, putReceipt(bucket, Number(batch), receipt));
 }
 
-async function putReceipt(bucket: string, batch: number, receipt: object): Promise<number> {
+/** @returns the batch; undefined where its receipt is still due: S3 was busy with another put of it, which came to nothing */
+async function putReceipt(
+  bucket: string,
+  batch: number,
+  receipt: object,
+): Promise<number | undefined> {
+  const key = receiptKey(batch);
   const body = Buffer.from(`${JSON.stringify(receipt)}\n`);
-  await putOnce(bucket, receiptKey(batch), body, "application/json");
-  return batch;
+  const isThere =
+    (await putOnce(bucket, key, body, "application/json")) ||
+    (await getIfSmall(bucket, key)) !== undefined;
+  return isThere ? batch : undefined;
 }
 
 /** Marks the receipt of a batch, if there is one, once it is put. */
 async function markPut(
   { db, ledger }: Connection,
-  receipt: Promise<number> | undefined,
+  receipt: Promise<number | undefined> | undefined,
 ): Promise<void> {
-  if (receipt === undefined) return;
-  await db.none(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [
-    await receipt,
-  ]);
+  const batch = await receipt;
+  if (batch === undefined) return;
+  await db.none(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [batch]);
 }
 
 /**

@@ -89,6 +89,48 @@ describe("runs that overlap", () => {
   });
 });
 
+describe("a put that S3 refuses for another one, which comes to nothing", () => {
+  let p: TestPipeline;
+  beforeEach(async () => {
+    p = await openPipeline({ orders: 15 });
+  });
+  after(closeAll);
+
+  /** Refuses every put below `prefix` while `work` goes on; gives how many it refused. */
+  async function refusing(prefix: string, work: () => Promise<unknown>): Promise<number> {
+    const { aws } = await getStack();
+    let refused = 0;
+    const buckets = [p.env.INGESTION_BUCKET, p.env.PROCESSED_BUCKET];
+    const unhook = aws.onRequest(({ operation, bucket, key }) => {
+      if (operation !== "PutObject" || !buckets.includes(bucket) || !key.startsWith(prefix))
+        return undefined;
+      refused++;
+      return { status: 409, code: "ConditionalRequestConflict" };
+    });
+    try {
+      await work();
+    } finally {
+      unhook();
+    }
+    return refused;
+  }
+
+  it("leaves the receipt due, and the next loader puts it", async () => {
+    expect(await refusing("_loads/", () => p.run())).to.be.greaterThan(0);
+    expect(await p.keys("processed", "_loads/")).to.deep.equal([]);
+    await p.load();
+    expect(await p.keys("processed", "_loads/")).to.deep.equal(["_loads/0000000001.json"]);
+  });
+
+  it("fails the run that has a file to put, and says so", async () => {
+    await refusing("sales_order/", async () => {
+      await expect(p.ingest()).to.be.rejectedWith(/another put of it is under way; the next run/);
+    });
+    await p.run();
+    await p.expectTrue();
+  });
+});
+
 describe("events", () => {
   let p: TestPipeline;
   before(async () => {

@@ -35,6 +35,7 @@ const PLACES = [
   "cursor",
   "fingerprints",
   "objects",
+  "deleted",
   "objects.table",
   "objects.key",
   "objects.rows",
@@ -46,7 +47,9 @@ const PLACES = [
 function forge(manifest: IngestionManifest, place: (typeof PLACES)[number]): IngestionManifest {
   const [field, inner] = place.split(".") as [keyof IngestionManifest, string?];
   if (inner === undefined) {
-    const of = { kind: "resync", since: "3" }[field as string];
+    const of = { kind: "resync", since: "3", deleted: manifest.objects.slice(0, 1) }[
+      field as string
+    ];
     const value = of === undefined || of === manifest[field] ? forgedValue(manifest[field]) : of;
     return { ...manifest, [field]: value };
   }
