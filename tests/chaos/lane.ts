@@ -118,19 +118,19 @@ export async function startLane(): Promise<Lane> {
         database,
       });
     };
-    const [pipeline] = await Promise.all([
-      stack.addPipeline({
-        ...databases,
-        ingestionBucket: `ingestion-${number}`,
-        processedBucket: `processed-${number}`,
-        sourceSecret: `chaos/${number}/source`,
-        warehouseSecret: `chaos/${number}/warehouse`,
-        transformationQueue: `transformation-${number}`,
-        loadingQueue: `loading-${number}`,
-      }),
+    await Promise.all([
       postgres.createDatabase(databases.source, { template: `shop_${shop}` }),
       postgres.createDatabase(databases.warehouse),
     ]);
+    const pipeline = await stack.addPipeline({
+      ...databases,
+      ingestionBucket: `ingestion-${number}`,
+      processedBucket: `processed-${number}`,
+      sourceSecret: `chaos/${number}/source`,
+      warehouseSecret: `chaos/${number}/warehouse`,
+      transformationQueue: `transformation-${number}`,
+      loadingQueue: `loading-${number}`,
+    });
     await admin.none("alter database $1:name owner to $2:name", [
       databases.warehouse,
       ROLES.warehouse,
