@@ -9,7 +9,6 @@ import {
   decimal,
   defineSource,
   defineTable,
-  detect,
   integer,
   key,
   nullable,
@@ -27,7 +26,7 @@ import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
 
-const place = defineSource("place", { place_id: key(integer), word: text }, { deletes: detect });
+const place = defineSource("place", { place_id: key(integer), word: text });
 const thing = defineSource("thing", {
   thing_id: key(integer),
   place_id: nullable(integer),
