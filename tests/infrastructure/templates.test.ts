@@ -205,7 +205,10 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
           .map(({ ScheduleExpression }) => ScheduleExpression as string);
       for (const name of ["Ingestion", "Transformation", "Loading"])
         expect(timesOf(name), name).to.deep.equal(["rate(10 minutes)"]);
-      expect(timesOf("Reconciliation")).to.have.members(["cron(0 2 * * ? *)", "rate(1 day)"]);
+      expect(timesOf("Reconciliation")).to.have.members([
+        "cron(0 2 * * ? *)",
+        "cron(30 1 * * ? *)",
+      ]);
       const inputs = rules.flatMap(({ Targets }) => Targets.flatMap((one: any) => one.Input ?? []));
       expect(inputs).to.deep.equal(['{"deletes":true}']);
       for (const { State } of rules)
