@@ -203,7 +203,7 @@ describe("named rows of the shop", () => {
     let asked: ReturnType<typeof ingestWith> | undefined;
     const first = await ingestWith(p, tables, {
       resync: true,
-      limits: { rows: 1, bytes: 1 << 30 },
+      limits: { rows: 5, bytes: 1 << 30 },
       goOn: () => {
         asked ??= ingestWith(p, tables, { named: named({ design: [{ design_id: "2" }] }) });
         return true;
