@@ -123,7 +123,7 @@ export class BatchFiles {
     // A column that the file lacks is read as nulls then, and not as some value.
     const columns = fileColumns(deletedColumns(table))
       .filter(({ name }) => name !== BATCH_COLUMN)
-      .map((column) => ({ ...column, nullable: true }));
+      .map((column) => ({ ...column, key: false, nullable: true }));
     const vectors = await this.#decode(object, bytes, columns, codec);
     if (vectors.some(({ nulls }) => nulls !== undefined)) return undefined;
     return new Map(columns.map(({ name }, at) => [name, vectors[at]!]));

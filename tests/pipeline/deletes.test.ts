@@ -431,11 +431,8 @@ describe("rows that are gone", () => {
        grant select, insert, update on all tables in schema public, etl to loader_${process.pid};
        grant usage on all sequences in schema public to loader_${process.pid}`,
     );
-    const { warehouse } = p;
-    const asLoader = {
-      ...p,
-      warehouse: { ...warehouse, user: `loader_${process.pid}`, password: "x" },
-    };
+    const loader = { ...p.users.loader, user: `loader_${process.pid}`, password: "x" };
+    const asLoader = { ...p, users: { ...p.users, loader } };
     await p.shop.none("delete from thing where thing_id = 3; delete from place where place_id = 3");
     await ingestWith(p, plain, { named: named({ thing: [3] }), repair: false });
     await transformWith(p, plain);

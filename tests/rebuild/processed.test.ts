@@ -232,7 +232,7 @@ describe("a processed bucket that is made again", function () {
       const row = { table: "dim_staff", key: 4, reason: "none", row: {} };
       const found = await withForged(async (manifest) => {
         const bytes = gzipSync(`${JSON.stringify(row)}\n`);
-        const object = await put("_rejected/forged.json.gz", bytes);
+        const object = await put("_rejected/dim_staff/forged.json.gz", bytes);
         return {
           ...manifest,
           rejected: [{ table: "dim_staff", rows: 1, ...object }],
