@@ -56,6 +56,7 @@ describe("dim_staff", () => {
     expect(rejected).to.deep.equal([
       {
         table: "dim_staff",
+        source: "staff",
         key: 12,
         reason:
           "lookup department: department has no row with department_id = 4 (staff.department_id)",
