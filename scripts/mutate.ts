@@ -101,15 +101,7 @@ function strykerOptions(
     // tsx runs what is instrumented as it is; Stryker would read tsconfig.json with a compiler API that TypeScript 7 lacks.
     disableTypeChecks: false,
     tsconfigFile: "",
-    ignorePatterns: [
-      ".github",
-      ".local*",
-      ".node24",
-      ".python",
-      "coverage",
-      "docs",
-      "infrastructure",
-    ],
+    ignorePatterns: [".github", ".local*", ".node24", ".python", "coverage", "docs"],
     tempDirName: `${FOLDER}/sandbox`,
     incremental: true,
     force: anew,
