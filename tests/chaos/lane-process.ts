@@ -1,7 +1,7 @@
 // A lane in a process of its own: plays the seeds that it is sent, one after the other, and answers with what became of
 // each.
 import { drawPlan } from "./plan.ts";
-import { startLane } from "./lane.ts";
+import { startLane, type Lane } from "./lane.ts";
 import { record } from "./record.ts";
 import { play, type Outcome } from "./scenario.ts";
 
@@ -20,25 +20,22 @@ export type FromLane =
 // Nobody is told anything who is gone.
 const send = (message: FromLane): void => void (process.connected && process.send?.(message));
 
-const lane = await startLane();
-let isLeaving = false;
-const leave = (): void => {
-  if (isLeaving) return;
-  isLeaving = true;
-  // A scenario that is cut off may hold what stopping waits for; the watchdogs tidy up after us all the same.
-  setTimeout(() => process.exit(), 3_000);
-  void lane.stop().finally(() => process.exit());
-};
-process.on("disconnect", leave);
 // A person's Ctrl-C comes to all processes of a terminal: it is the command that ends us.
 process.on("SIGINT", () => undefined);
-await record(lane);
+let lane: Lane | undefined;
+process.on("disconnect", () => {
+  // What is under way may hold what stopping waits for; the watchdogs tidy up after us all the same.
+  setTimeout(() => process.exit(), 3_000);
+  void lane?.stop().finally(() => process.exit());
+});
+const started = (lane = await startLane());
+await record(started);
 process.on("message", ({ seed, kinds }: ToLane) => void answer(seed, kinds));
 send({ ready: true });
 
 async function answer(seed: number, kinds: readonly string[]): Promise<void> {
   try {
-    send({ outcome: await play(lane, drawPlan(seed, kinds, lane.points)) });
+    send({ outcome: await play(started, drawPlan(seed, kinds, started.points)) });
   } catch (error) {
     send({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }

@@ -1,6 +1,8 @@
 import { S3Client } from "@aws-sdk/client-s3";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
+import { setTimeout as delay } from "node:timers/promises";
 import pgPromise from "pg-promise";
+import { freePort } from "../../localstack/postgres.ts";
 import {
   applySchema,
   putSecret,
@@ -60,7 +62,7 @@ export const SHOP_COUNT = SHOPS.length;
 
 /** Starts a stack and bundles the functions (3 s). */
 export async function startLane(): Promise<Lane> {
-  const stack = await startStack({ quiet: true });
+  const stack = await startStack({ quiet: true, postgresPort: await quietPort() });
   const { postgres, aws } = stack;
   const connectTo = (database: string): Database => {
     const { host, port, user, password } = postgres;
@@ -161,7 +163,7 @@ export async function startLane(): Promise<Lane> {
     points: [],
     open,
     restart(mode) {
-      const restarted = restarting.then(() => postgres.restart(mode));
+      const restarted = restarting.then(() => untilUp(() => postgres.restart(mode)));
       restarting = restarted.catch(() => undefined);
       return restarted;
     },
@@ -188,4 +190,28 @@ async function makeTemplate(
   // All that the source's user needs.
   await db.none("grant select on all tables in schema public to $1:name", [ROLES.source]);
   await db.$pool.end();
+}
+
+/**
+ * A port that no outgoing connection is given: while the server restarts somebody would have it, a function that tries to
+ * connect to it even by itself.
+ */
+async function quietPort(): Promise<number> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await freePort(10_000 + Math.floor(Math.random() * 20_000));
+    } catch (error) {
+      if (tries === 20) throw error;
+    }
+}
+
+/** On a machine that is busy a server may not be up when `pg_ctl` has waited long enough: it is asked again. */
+async function untilUp(restart: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++)
+    try {
+      return await restart();
+    } catch (error) {
+      if (tries === 5) throw error;
+      await delay(500);
+    }
 }

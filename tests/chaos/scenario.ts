@@ -62,6 +62,8 @@ class Scenario {
   readonly #around: Surroundings;
   readonly #fired = new Map<PlannedFault, number>();
   readonly #armed = new Map<Armed, PlannedFault>();
+  /** What faults have begun, which a call that was cut off does not wait for: restarts, other runs. */
+  readonly #underWay = new Set<Promise<unknown>>();
   #runs = 0;
   #failed = 0;
   #batches = 0;
@@ -150,7 +152,7 @@ class Scenario {
           at: fault.point,
           nth: fault.nth ?? 1,
           times: fault.times ?? 1,
-          injure: pointKind.injure(this.#around, chance),
+          injure: this.#followed(pointKind.injure(this.#around, chance)),
         };
         this.#armed.set(armed, fault);
         this.#lane.board.arm(armed);
@@ -170,6 +172,25 @@ class Scenario {
     for (const group of groups)
       await Promise.all(group.map((run) => this.#invoke(run, this.#plan.remainingMs)));
     await trading;
+    await Promise.allSettled(this.#underWay);
+  }
+
+  /** Has the end of the tick wait for what an injury does. */
+  #followed(injure: Armed["injure"]): Armed["injure"] {
+    return (slot, call) => {
+      const injury = injure(slot, call);
+      if (injury.do !== "run") return injury;
+      const run = async (): Promise<void> => {
+        const running = Promise.resolve(injury.run());
+        this.#underWay.add(running);
+        try {
+          await running;
+        } finally {
+          this.#underWay.delete(running);
+        }
+      };
+      return { ...injury, run };
+    };
   }
 
   async #invoke(run: Run, remainingMs: number): Promise<Ended> {
