@@ -43,7 +43,7 @@ export class Terminal {
   /** A name and what there is to say about it, wrapped. */
   field(name: string, text: string): void {
     const [first = "", ...rest] = wrap(text, WIDTH - INDENT);
-    this.line(`  ${this.#colours.cyan(name.padEnd(INDENT - 2))}${first}`);
+    this.line(`  ${this.#colours.cyan(name.padEnd(INDENT - 3))} ${first}`);
     for (const line of rest) this.line(" ".repeat(INDENT) + line);
   }
 

@@ -1,4 +1,4 @@
-// What must hold when all is at rest. Nothing here comes from src/.
+// What must hold when all is at rest. Nothing here comes from src/, but what `reconcile` says, which must say the same.
 import {
   GetObjectCommand,
   ListObjectVersionsCommand,
@@ -7,6 +7,7 @@ import {
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "../../localstack/totesys/shop.ts";
+import { reconciled, shortly } from "../reconciliation/support.ts";
 import { untruths } from "../support/pipeline.ts";
 import { ROLES, type Lane, type World } from "./lane.ts";
 
@@ -16,9 +17,14 @@ export async function problemsOf(lane: Lane, world: World): Promise<string[]> {
     untruths(world.shop, world.star, { allowExtraDates: true }),
     orphans(world.star),
     lakeProblems(lane, world),
-    leftOpen(lane, world),
+    unreconciled(world),
   ]);
-  return [...found.flat(), ...spilled(lane, world)];
+  return [...found.flat(), ...(await leftOpen(lane, world)), ...spilled(lane, world)];
+}
+
+/** What `reconcile` names, as the functions' own users. */
+async function unreconciled(world: World): Promise<string[]> {
+  return shortly(await reconciled(world)).map((one) => `reconcile names ${one}`);
 }
 
 /** Facts without their dimensions, whatever the constraints say of themselves. */

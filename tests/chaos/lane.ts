@@ -11,6 +11,7 @@ import {
   type StackEnv,
 } from "../../localstack/stack.ts";
 import { openShop, type Database } from "../../localstack/totesys/shop.ts";
+import type { PgCredentials } from "../support/stack.ts";
 import type { Point } from "./calls.ts";
 import { makeBundles, Slot, Slots, type Bundles } from "./slots.ts";
 import { Switchboard } from "./switchboard.ts";
@@ -27,6 +28,9 @@ export type Role = keyof typeof ROLES;
 /** A pipeline of a scenario's own: nothing in it is anybody else's. */
 export interface World {
   readonly env: StackEnv;
+  /** How each role connects now, past the proxies. */
+  readonly source: PgCredentials;
+  readonly warehouse: PgCredentials;
   /** Past the proxies, as a superuser. */
   readonly shop: Database;
   readonly star: Database;
@@ -105,20 +109,16 @@ export async function startLane(): Promise<Lane> {
     const number = ++count;
     const databases = { source: `source_${number}`, warehouse: `warehouse_${number}` };
     const passwords: string[] = [];
+    const current: Partial<Record<Role, PgCredentials>> = {};
     const rotate = async (role: Role): Promise<void> => {
       // With all that has ever bent a connection's URL.
       const password = `${secret}-${passwords.length}'"@/%é\\`;
       passwords.push(password);
       await admin.none("alter role $1:name password $2", [ROLES[role], password]);
       const { host, port } = postgres;
-      const database = databases[role];
-      await putSecret(secrets, `chaos/${number}/${role}`, {
-        host,
-        port,
-        user: ROLES[role],
-        password,
-        database,
-      });
+      const credentials = { host, port, user: ROLES[role], password, database: databases[role] };
+      current[role] = credentials;
+      await putSecret(secrets, `chaos/${number}/${role}`, credentials);
     };
     await Promise.all([
       postgres.createDatabase(databases.source, { template: `shop_${shop}` }),
@@ -142,6 +142,12 @@ export async function startLane(): Promise<Lane> {
     const [source, star] = [connectTo(databases.source), connectTo(databases.warehouse)];
     return {
       env: pipeline.env,
+      get source() {
+        return current.source!;
+      },
+      get warehouse() {
+        return current.warehouse!;
+      },
       shop: source,
       star,
       databases,

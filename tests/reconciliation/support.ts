@@ -17,7 +17,7 @@ export interface Reconciled extends Reconciliation {
 
 /** Reconciles a pipeline, with the registry's tables unless said otherwise. */
 export async function reconciled(
-  p: TestPipeline,
+  p: Pick<TestPipeline, "env" | "source" | "warehouse">,
   options: Omit<ReconcileOptions, "tell"> = {},
   tables?: readonly Table[],
 ): Promise<Reconciled> {
