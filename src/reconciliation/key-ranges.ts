@@ -111,6 +111,21 @@ export const rangeAt = (bounds: readonly KeyTexts[], at: number): KeyRange => ({
   to: bounds[at] ?? null,
 });
 
+/** Runs of neighbouring numbers, the first and the last of each. */
+export function* neighbours(
+  numbers: readonly number[],
+): Generator<readonly [first: number, last: number]> {
+  let run: [number, number] | undefined;
+  for (const number of numbers) {
+    if (run && number === run[1] + 1) run[1] = number;
+    else {
+      if (run) yield run;
+      run = [number, number];
+    }
+  }
+  if (run) yield run;
+}
+
 /** How a source's rows fall into ranges. */
 export interface Cuts {
   readonly rows: number;

@@ -1,7 +1,7 @@
 /** A table that is keyed by its source: compared range by range, by hash first, row by row where hashes differ. */
-import { awaitedLater } from "../errors.ts";
 import type { Found } from "../transformation/star-rows.ts";
 import { keyOf, type Source, type SourceRow, type Table } from "../table.ts";
+import { ReconciliationError } from "./error.ts";
 import {
   oneOf,
   sourceOrder,
@@ -11,14 +11,12 @@ import {
   type KeyRange,
   type KeyTexts,
 } from "./key-ranges.ts";
-import { same, type Candidate } from "./settle.ts";
+import { differencesOf } from "./report.ts";
+import { describe, same, type Candidate } from "./settle.ts";
 import { format, idOf, keyOfRow, keyPlaces, sourceIds } from "./source-rows.ts";
-import { Digester, isMarked, NOTHING, type Digest, type Texts } from "./texts.ts";
+import { Digester, isMarked, NOTHING, type Texts } from "./texts.ts";
 import type { RangeDigest, StarRow } from "./warehouse-rows.ts";
 import { Settling, type Work } from "./work.ts";
-
-/** Ranges, one after the other, whose rows are read at once. */
-const RANGES_AT_ONCE = 5;
 
 export class KeyedTable {
   readonly table: Table;
@@ -27,8 +25,8 @@ export class KeyedTable {
   readonly #settling: Settling;
   readonly #idOf: (row: SourceRow) => string | undefined;
   readonly #places: readonly number[];
-  /** Of the expected rows, by the number of the range. */
-  readonly #digests = new Map<number, Digest>();
+  /** What the warehouse's ranges come to, by number; undefined where each range is looked at. */
+  #digests: ReadonlyMap<number, RangeDigest> | undefined;
   #isKeyed = true;
 
   constructor(table: Table, work: Work) {
@@ -45,73 +43,67 @@ export class KeyedTable {
     return this.#isKeyed;
   }
 
-  /** Takes the rows of one range, with what they look up. */
-  take(range: number, rows: readonly SourceRow[], found: Found): void {
-    if (!this.#isKeyed) return;
-    const { texts, rejected } = format(this.table, this.source, rows, found);
-    if (!this.#haveOwnKeys(rows, texts)) return;
-    const digester = new Digester(this.table);
-    for (const row of texts) digester.add(row);
-    this.#digests.set(range, digester.digest);
-    const tally = this.#work.tally(this.table);
-    tally.rows += rows.length;
-    tally.quarantined += rejected.length;
-  }
-
-  /** The numbers of the ranges that differ. @param chosen those that were compared */
-  differing(chosen: readonly number[], found: ReadonlyMap<number, RangeDigest>): number[] {
-    return chosen.filter((range) => {
-      const theirs = found.get(range);
-      const expected = this.#digests.get(range) ?? NOTHING;
-      return (theirs?.digest ?? NOTHING) !== expected || (theirs?.repeats ?? 0) > 0;
-    });
+  /**
+   * Asks the warehouse what ranges come to, before their rows are taken.
+   * @param chosen the ranges that are compared; all where undefined
+   */
+  async ask({ bounds }: Cuts, chosen: readonly number[] | undefined): Promise<void> {
+    const { hashes, tally } = this.#work;
+    this.#digests = await tally(this.table).timed(() => hashes.digests(this.table, bounds, chosen));
   }
 
   /**
-   * Compares the rows of ranges.
-   * @param ranges in ascending order
-   * @param counts whether their rows were not counted yet
+   * Compares the rows of one range, with what they look up: all that is held of the table, beside the candidates that wait to
+   * be settled.
+   * @throws ReconciliationError for a row without its source row's key, after differences were told
    */
-  async descend(ranges: readonly number[], { bounds }: Cuts, counts: boolean): Promise<void> {
-    this.#work.tally(this.table).descended += ranges.length;
-    for (const [first, last] of neighbours(ranges, RANGES_AT_ONCE)) {
-      await this.#compare({ from: bounds[first - 1] ?? null, to: bounds[last] ?? null }, counts);
-      if (!this.#isKeyed) return;
-    }
-    await this.#settling.end();
+  async take(at: number, range: KeyRange, rows: readonly SourceRow[], found: Found): Promise<void> {
+    if (!this.#isKeyed) return;
+    const { texts, rejected } = format(this.table, this.source, rows, found);
+    const byId = new Map(rows.map((row) => [this.#idOf(row), row]));
+    const strange = texts.find((row) => !byId.has(this.#idOfStar(row)));
+    if (strange) return this.#giveUp(strange, rows, found);
+    const tally = this.#work.tally(this.table);
+    tally.rows += rows.length;
+    tally.quarantined += rejected.length;
+    if (this.#isEqual(at, texts)) return;
+    tally.descended++;
+    await tally.timed(() => this.#compare(range, byId, texts, rejected));
   }
 
-  async #compare(range: KeyRange, counts: boolean): Promise<void> {
+  /** Settles what is left, after all ranges were taken. */
+  async end(): Promise<void> {
+    if (this.#isKeyed) await this.#work.tally(this.table).timed(() => this.#settling.end());
+  }
+
+  #isEqual(at: number, texts: readonly Texts[]): boolean {
+    if (this.#digests === undefined) return false;
+    const { digest, repeats } = this.#digests.get(at) ?? { digest: NOTHING, repeats: 0 };
+    if (repeats > 0) return false;
+    const digester = new Digester(this.table);
+    for (const row of texts) digester.add(row);
+    return digester.digest === digest;
+  }
+
+  async #compare(
+    range: KeyRange,
+    byId: ReadonlyMap<string | undefined, SourceRow>,
+    texts: readonly Texts[],
+    rejected: readonly SourceRow[],
+  ): Promise<void> {
     const { table, source } = this;
-    const { source: reader, warehouse, isSince } = this.#work;
-    const order = sourceOrder(source, reader.catalogue.get(source.name)!);
-    const inRange = within(order, "t", range);
-    // Both databases are at work at once, but where it takes the source's keys to say which rows are wanted.
-    const meanwhile = isSince
-      ? undefined
-      : awaitedLater(all(warehouse.rows(table, within(starOrder(table), "t", range))));
-    const rows = await all(reader.rows(source, `(${this.#work.where(source)}) and ${inRange}`));
-    const { texts, rejected } = format(
-      table,
-      source,
-      rows,
-      await reader.look([table], source, rows),
-    );
-    if (!this.#haveOwnKeys(rows, texts)) return void (await meanwhile);
-    if (counts) {
-      const tally = this.#work.tally(table);
-      tally.rows += rows.length;
-      tally.quarantined += rejected.length;
-    }
-    const byId = new Map(rows.map((row) => [this.#idOf(row), row]));
-    const theirs =
-      meanwhile ?? all(warehouse.rows(table, oneOf(starOrder(table), "t", this.#keysOf(byId))));
+    const order = starOrder(table);
+    // What changed since a batch is a part of its range.
+    const wanted = this.#work.isSince
+      ? oneOf(order, "t", this.#keysOf(byId))
+      : within(order, "t", range);
     const found = new Map<string, Texts>();
     const repeats: StarRow[] = [];
-    for (const row of await theirs) {
-      if (row.isLatest) found.set(this.#idOfStar(row.texts), row.texts);
-      if (row.repeats !== null) repeats.push(row);
-    }
+    for await (const rows of this.#work.warehouse.rows(table, wanted))
+      for (const row of rows) {
+        if (row.isLatest) found.set(this.#idOfStar(row.texts), row.texts);
+        if (row.repeats !== null) repeats.push(row);
+      }
     const inQuarantine = new Set(rejected);
     const candidates: Candidate[] = [];
     const add = (id: string, expected: Texts | undefined, there: Texts | undefined): void => {
@@ -127,31 +119,42 @@ export class KeyedTable {
       if (!there || !same(row, there)) add(id, row, there);
     }
     for (const [id, there] of found) if (!isMarked(table, there)) add(id, undefined, there);
-    await this.#settling.add(await this.#withoutPending(inRange, candidates));
+    await this.#settling.add(await this.#withoutPending(range, candidates));
     await this.#settling.repeated(repeats);
   }
 
   /** Those whose source row did not change after the batch. */
   async #withoutPending(
-    inRange: string,
+    range: KeyRange,
     candidates: readonly Candidate[],
   ): Promise<readonly Candidate[]> {
     if (candidates.length === 0) return [];
     const { table, source } = this;
-    const changed = this.#work.isPending(table, source);
+    const { source: reader, isPending, tally } = this.#work;
+    const order = sourceOrder(source, reader.catalogue.get(source.name)!);
+    const changed = `(${isPending(table, source)}) and ${within(order, "t", range)}`;
     const pending = new Set<string>();
-    for await (const rows of this.#work.source.rows(source, `(${changed}) and ${inRange}`))
+    for await (const rows of reader.meanwhile(source, changed))
       for (const row of rows) pending.add(JSON.stringify(keyOfRow(source, row)));
     const left = candidates.filter((one) => !pending.has(JSON.stringify(one.source!.key)));
-    this.#work.tally(table).pending += candidates.length - left.length;
+    tally(table).pending += candidates.length - left.length;
     return left;
   }
 
-  /** Sees whether each star row has the key of one of `rows`. */
-  #haveOwnKeys(rows: readonly SourceRow[], texts: readonly Texts[]): boolean {
-    const ids = new Set(rows.map(this.#idOf));
-    this.#isKeyed &&= texts.every((row) => ids.has(this.#idOfStar(row)));
-    return this.#isKeyed;
+  /** One of `rows` made a star row that has not the key of any of them. */
+  #giveUp(strange: Texts, rows: readonly SourceRow[], found: Found): void {
+    const { table, source } = this;
+    this.#isKeyed = false;
+    if (differencesOf(this.#work.tally(table).report()) === 0) return;
+    const id = this.#idOfStar(strange);
+    const maker = rows.find((row) =>
+      format(table, source, [row], found).texts.some((made) => this.#idOfStar(made) === id),
+    )!;
+    throw new ReconciliationError(
+      `${table.name} cannot be compared, and what was named of it till now may be wrong: ${source.name} ` +
+        `${JSON.stringify(keyOfRow(source, maker))} makes a row with the key ${JSON.stringify(describe(table, { found: strange }).key)}, ` +
+        "while the rows before it made rows with their own keys: have its format do so for all rows, or give it another key",
+    );
   }
 
   #idOfStar(texts: Texts): string {
@@ -171,26 +174,4 @@ export class KeyedTable {
       return [this.#places.length === 1 ? [id] : (JSON.parse(id) as string[])];
     });
   }
-}
-
-/** Runs of neighbouring numbers, the first and the last of each; none longer than `most`. */
-export function* neighbours(
-  numbers: readonly number[],
-  most: number,
-): Generator<[first: number, last: number]> {
-  let run: [number, number] | undefined;
-  for (const number of numbers) {
-    if (run && number === run[1] + 1 && number - run[0] < most) run[1] = number;
-    else {
-      if (run) yield run;
-      run = [number, number];
-    }
-  }
-  if (run) yield run;
-}
-
-async function all<T>(pieces: AsyncIterable<readonly T[]>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const piece of pieces) for (const one of piece) found.push(one);
-  return found;
 }
