@@ -13,10 +13,14 @@ import {
 } from "./key-ranges.ts";
 import { differencesOf } from "./report.ts";
 import { describe, same, type Candidate } from "./settle.ts";
-import { format, idOf, keyOfRow, keyPlaces, sourceIds } from "./source-rows.ts";
-import { Digester, isMarked, NOTHING, type Texts } from "./texts.ts";
+import { format, idOf, keyOfRow, keyPlaces, sourceIds, type Formatted } from "./source-rows.ts";
+import { Digester, isMarked, NOTHING, type Digest, type Texts } from "./texts.ts";
 import type { RangeDigest, StarRow } from "./warehouse-rows.ts";
 import { Settling, type Work } from "./work.ts";
+
+/** Rows of the warehouse that are held at once: a range of the source's may have any number of them, which it lacks. */
+const ROWS_AT_ONCE = 10_000;
+const NO_ROWS: RangeDigest = { digest: NOTHING, rows: 0, repeats: 0 };
 
 export class KeyedTable {
   readonly table: Table;
@@ -53,22 +57,30 @@ export class KeyedTable {
   }
 
   /**
-   * Compares the rows of one range, with what they look up: all that is held of the table, beside the candidates that wait to
-   * be settled.
+   * Compares the rows of one range, with what they look up. These, some of the warehouse's rows at a time and the candidates
+   * that wait to be settled are all that is held of the table.
    * @throws ReconciliationError for a row without its source row's key, after differences were told
    */
   async take(at: number, range: KeyRange, rows: readonly SourceRow[], found: Found): Promise<void> {
     if (!this.#isKeyed) return;
-    const { texts, rejected } = format(this.table, this.source, rows, found);
+    const formatted = format(this.table, this.source, rows, found);
+    const { texts, rejected } = formatted;
     const byId = new Map(rows.map((row) => [this.#idOf(row), row]));
     const strange = texts.find((row) => !byId.has(this.#idOfStar(row)));
     if (strange) return this.#giveUp(strange, rows, found);
     const tally = this.#work.tally(this.table);
     tally.rows += rows.length;
     tally.quarantined += rejected.length;
-    if (this.#isEqual(at, texts)) return;
+    const theirs = this.#digests && (this.#digests.get(at) ?? NO_ROWS);
+    if (theirs && theirs.repeats === 0 && theirs.digest === this.#digestOf(texts)) return;
     tally.descended++;
-    await tally.timed(() => this.#compare(range, byId, texts, rejected));
+    await tally.timed(async () => {
+      // Of a part of the range, as what changed since a batch is, the keys say which rows are wanted.
+      const parts = theirs
+        ? await this.#partsOf(range, theirs)
+        : [oneOf(starOrder(this.table), "t", this.#keysOf(byId))];
+      await this.#compare(range, parts, byId, formatted);
+    });
   }
 
   /** Settles what is left, after all ranges were taken. */
@@ -76,51 +88,60 @@ export class KeyedTable {
     if (this.#isKeyed) await this.#work.tally(this.table).timed(() => this.#settling.end());
   }
 
-  #isEqual(at: number, texts: readonly Texts[]): boolean {
-    if (this.#digests === undefined) return false;
-    const { digest, repeats } = this.#digests.get(at) ?? { digest: NOTHING, repeats: 0 };
-    if (repeats > 0) return false;
+  #digestOf(texts: readonly Texts[]): Digest {
     const digester = new Digester(this.table);
     for (const row of texts) digester.add(row);
-    return digester.digest === digest;
+    return digester.digest;
+  }
+
+  /** Conditions that are true of the warehouse's rows `t` of a range, of some at a time. */
+  async #partsOf(range: KeyRange, { rows }: RangeDigest): Promise<string[]> {
+    const { warehouse } = this.#work;
+    const bounds = rows > ROWS_AT_ONCE ? await warehouse.cuts(this.table, range, ROWS_AT_ONCE) : [];
+    return Array.from({ length: bounds.length + 1 }, (_, at) => {
+      const part = { from: bounds[at - 1] ?? range.from, to: bounds[at] ?? range.to };
+      return within(starOrder(this.table), "t", part);
+    });
   }
 
   async #compare(
     range: KeyRange,
+    parts: readonly string[],
     byId: ReadonlyMap<string | undefined, SourceRow>,
-    texts: readonly Texts[],
-    rejected: readonly SourceRow[],
+    { texts, rejected }: Formatted,
   ): Promise<void> {
     const { table, source } = this;
-    const order = starOrder(table);
-    // What changed since a batch is a part of its range.
-    const wanted = this.#work.isSince
-      ? oneOf(order, "t", this.#keysOf(byId))
-      : within(order, "t", range);
-    const found = new Map<string, Texts>();
-    const repeats: StarRow[] = [];
-    for await (const rows of this.#work.warehouse.rows(table, wanted))
-      for (const row of rows) {
-        if (row.isLatest) found.set(this.#idOfStar(row.texts), row.texts);
-        if (row.repeats !== null) repeats.push(row);
-      }
+    const expected = new Map(texts.map((row) => [this.#idOfStar(row), row]));
     const inQuarantine = new Set(rejected);
-    const candidates: Candidate[] = [];
-    const add = (id: string, expected: Texts | undefined, there: Texts | undefined): void => {
+    const candidateOf = (
+      id: string,
+      mine: Texts | undefined,
+      found: Texts | undefined,
+    ): Candidate => {
       const row = byId.get(id);
       const atSource = row ? (inQuarantine.has(row) ? "a row in quarantine" : "a row") : "nothing";
-      const key = row ? keyOfRow(source, row) : this.#keyOfStar((there ?? expected)!);
-      candidates.push({ expected, found: there, atSource, source: { table: source.name, key } });
+      const key = row ? keyOfRow(source, row) : this.#keyOfStar((found ?? mine)!);
+      return { expected: mine, found, atSource, source: { table: source.name, key } };
     };
-    for (const row of texts) {
-      const id = this.#idOfStar(row);
-      const there = found.get(id);
-      found.delete(id);
-      if (!there || !same(row, there)) add(id, row, there);
+    for (const part of parts) {
+      const candidates: Candidate[] = [];
+      const repeats: StarRow[] = [];
+      // To the end, before anything else is asked of the warehouse: it is one connection.
+      for await (const rows of this.#work.warehouse.rows(table, part))
+        for (const row of rows) {
+          if (row.repeats !== null) repeats.push(row);
+          if (!row.isLatest) continue;
+          const id = this.#idOfStar(row.texts);
+          const mine = expected.get(id);
+          expected.delete(id);
+          if (mine ? !same(mine, row.texts) : !isMarked(table, row.texts))
+            candidates.push(candidateOf(id, mine, row.texts));
+        }
+      await this.#settling.add(await this.#withoutPending(range, candidates));
+      await this.#settling.repeated(repeats);
     }
-    for (const [id, there] of found) if (!isMarked(table, there)) add(id, undefined, there);
-    await this.#settling.add(await this.#withoutPending(range, candidates));
-    await this.#settling.repeated(repeats);
+    const missing = [...expected].map(([id, mine]) => candidateOf(id, mine, undefined));
+    await this.#settling.add(await this.#withoutPending(range, missing));
   }
 
   /** Those whose source row did not change after the batch. */
