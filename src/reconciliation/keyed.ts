@@ -157,6 +157,7 @@ export class KeyedTable {
     const pending = new Set<string>();
     for await (const rows of reader.meanwhile(source, changed))
       for (const row of rows) pending.add(JSON.stringify(keyOfRow(source, row)));
+    if (pending.size === 0) return candidates;
     const left = candidates.filter((one) => !pending.has(JSON.stringify(one.source!.key)));
     tally(table).pending += candidates.length - left.length;
     return left;
