@@ -5,6 +5,7 @@ import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import { DELETED_AT, keyedBySource, keyOf, recordIdOf, type Source, type Table } from "../table.ts";
+import { ReconciliationError } from "./error.ts";
 import {
   cutsOf,
   isCutByKey,
@@ -16,7 +17,7 @@ import {
   type KeyOrder,
   type KeyTexts,
 } from "./key-ranges.ts";
-import { ReconciliationError, type Sides } from "./reconcile.ts";
+import type { Sides } from "./reconcile.ts";
 import { HASH_SQL, type Digest } from "./texts.ts";
 
 /** What is gone from one source. */

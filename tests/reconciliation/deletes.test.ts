@@ -1,7 +1,7 @@
 // Rows that the source has deleted: found by comparing keys, doubted where they are many, told to the lake by the function.
 import { handler } from "../../src/handlers/reconciliation.ts";
 import { findDeleted, type DeletesOptions, type Gone } from "../../src/reconciliation/deletes.ts";
-import { ReconciliationError } from "../../src/reconciliation/reconcile.ts";
+import { ReconciliationError } from "../../src/reconciliation/error.ts";
 import {
   decimal,
   defineSource,
