@@ -25,6 +25,7 @@ export interface Gone {
   readonly source: string;
   /** Rows that the star has of it, those that it knows to be deleted left out. */
   readonly live: number;
+  /** Where nobody believes it: at least so many. */
   readonly gone: number;
   /** Keys of those that are gone, in their order; none where it is not believed. */
   readonly keys: readonly Key[];
@@ -150,10 +151,18 @@ class KeyComparison {
     const most = share < 1 ? Math.max(FEW, Math.floor(live * share)) : Infinity;
     const keys: KeyTexts[] = [];
     let gone = 0;
-    for (const [range, { digest }] of [...found].toSorted(([a], [b]) => a - b)) {
-      if (expected.get(range)?.digest === digest) continue;
-      const missing = await this.#missing(bounds, range);
-      gone += missing.length;
+    for (const [range, { keys: ours, digest }] of [...found].toSorted(([a], [b]) => a - b)) {
+      const theirs = expected.get(range);
+      if (theirs?.digest === digest) continue;
+      const least = ours - (theirs?.keys ?? 0);
+      // After TRUNCATE one range has all that there was: of too many, the first is enough.
+      const isTooMany = gone + least > most;
+      const missing = await this.#missing(
+        bounds,
+        range,
+        isTooMany ? (theirs?.keys ?? 0) + 1 : undefined,
+      );
+      gone += isTooMany ? Math.max(least, missing.length) : missing.length;
       // Of more, only how many they are is of interest.
       if (gone <= most) keys.push(...missing);
       else if (keys.length > 1) keys.length = 1;
@@ -171,12 +180,15 @@ class KeyComparison {
     };
   }
 
-  /** Keys of a range that the star has and the source has not, in their order. */
-  async #missing(bounds: readonly KeyTexts[], range: number): Promise<KeyTexts[]> {
+  /**
+   * Keys of a range that the star has and the source has not, in their order.
+   * @param most of the star's keys that are looked at; all where undefined
+   */
+  async #missing(bounds: readonly KeyTexts[], range: number, most?: number): Promise<KeyTexts[]> {
     const there = new Set<string>();
     for (const key of await this.#keysOf(this.#source, this.#place, this.#theirs, bounds, range))
       there.add(JSON.stringify(key));
-    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range);
+    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range, most);
     return live.filter((key) => !there.has(JSON.stringify(key)));
   }
 
@@ -186,10 +198,13 @@ class KeyComparison {
     order: KeyOrder,
     bounds: readonly KeyTexts[],
     range: number,
+    most?: number,
   ): Promise<KeyTexts[]> {
     const rows = await db.any<{ key: string[] }>(
       `select array[${textsOf(order).join(", ")}] as key from ${from} t
-        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}`,
+        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}
+        limit $1`,
+      [most ?? null],
     );
     return rows.map(({ key }) => key);
   }
