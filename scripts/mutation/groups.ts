@@ -49,7 +49,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: "star-rows",
     mutate: sources("src/transformation", "star-rows star-columns"),
-    specs: specs("unit/star-rows"),
+    specs: specs("unit/star-columns unit/star-rows"),
   },
   {
     name: "format-batch",
