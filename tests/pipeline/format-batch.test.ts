@@ -96,8 +96,8 @@ describe("of a batch", () => {
       format: (row, found) => ({ id: row.thing_id, color: found.color?.name ?? null }),
     });
   /** Keyed by none of its sources. A name that is empty makes none. */
-  const dim_name = defineTable({
-    name: "dim_name",
+  const dim_any_name = defineTable({
+    name: "dim_any_name",
     description: "One row per name that anything has.",
     source: [color, thing, sale],
     columns: { name: key(text), length: integer, twice: text },
@@ -181,13 +181,13 @@ describe("of a batch", () => {
       await objectOf(color, [red, blue]),
       await objectOf(thing, [{ thing_id: 1, color_id: 1 }], 0),
     ];
-    const { rows, reads } = await made(objects, [dim_color, ofThing("dim_thing"), dim_name]);
+    const { rows, reads } = await made(objects, [dim_color, ofThing("dim_thing"), dim_any_name]);
     expect(rows).to.deep.equal({
       dim_color: [
         [1, "red"],
         [2, "blue"],
       ],
-      dim_name: [
+      dim_any_name: [
         ["red", 3, "redred"],
         ["blue", 4, "blueblue"],
       ],
@@ -237,9 +237,9 @@ describe("of a batch", () => {
     const ten = Array.from({ length: 10 }, (_, id) => ({ color_id: id, name: `color ${id}` }));
     const objects = [await objectOf(color, ten)];
     // 10 rows of 2 columns, and 10 of 3: 240 bytes and 320.
-    const fits = await made(objects, [dim_color, dim_name], 560);
+    const fits = await made(objects, [dim_color, dim_any_name], 560);
     expect(fits.reads).to.deep.equal(["color"]);
-    const tooMany = await made(objects, [dim_color, dim_name], 559);
+    const tooMany = await made(objects, [dim_color, dim_any_name], 559);
     expect(tooMany.reads).to.deep.equal(["color", "color"]);
   });
 
@@ -261,22 +261,22 @@ describe("of a batch", () => {
         { order: 3, line: 4, name: "" },
       ]),
     ];
-    // The one that is keyed by color comes last, and a second one has nothing to add.
-    const { driven } = await made(objects, [dim_name, dim_color, ofColor("dim_color_too")]);
+    // The first by name is keyed by none; a second one that is keyed by color has nothing to add.
+    const { driven } = await made(objects, [dim_any_name, dim_color, ofColor("dim_color_too")]);
     expect(driven).to.deep.equal({
       dim_color: { color: '{"color_id":3}\n' },
       dim_color_too: {},
-      dim_name: { thing: "", sale: '{"order":1,"line":2}\n{"order":3,"line":4}\n' },
+      dim_any_name: { thing: "", sale: '{"order":1,"line":2}\n{"order":3,"line":4}\n' },
     });
   });
 
   it("a source that no table is keyed by has all its keys written down, by one table", async () => {
     const objects = [await objectOf(color, [red, nameless])];
-    const again = { ...dim_name, name: "dim_name_too" } as const;
-    const { driven } = await made(objects, [dim_name, again]);
+    const again = { ...dim_any_name, name: "dim_any_name_too" } as const;
+    const { driven } = await made(objects, [dim_any_name, again]);
     expect(driven).to.deep.equal({
-      dim_name: { color: '{"color_id":1}\n{"color_id":3}\n', thing: "", sale: "" },
-      dim_name_too: {},
+      dim_any_name: { color: '{"color_id":1}\n{"color_id":3}\n', thing: "", sale: "" },
+      dim_any_name_too: {},
     });
   });
 });
