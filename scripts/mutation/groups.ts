@@ -39,7 +39,9 @@ export const GROUPS: readonly Group[] = [
   {
     name: "parquet",
     mutate: sources("src/parquet", "bits schema checks dictionary encode decode hyparquet"),
-    specs: specs("parquet/bits parquet/schema parquet/decode parquet/codec parquet/hyparquet"),
+    specs: specs(
+      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/decode parquet/codec parquet/hyparquet",
+    ),
   },
   {
     name: "ingestion",
