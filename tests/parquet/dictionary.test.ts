@@ -56,6 +56,11 @@ describe("a dictionary", () => {
     expect(numbers(upTo(65_537))).to.equal(undefined);
   });
 
+  it("is not made of nothing", () => {
+    expect(textDictionary([], 100)).to.equal(undefined);
+    expect(numberDictionary(new Float64Array(), 0, 0)).to.equal(undefined);
+  });
+
   it("is not made of texts that are longer in all than they may be", () => {
     const texts = ["abc", "de", "abc", "de", "", ""];
     expect(textDictionary(texts, 5)?.distinct).to.deep.equal(["abc", "de", ""]);
