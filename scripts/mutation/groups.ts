@@ -66,7 +66,7 @@ export const GROUPS: readonly Group[] = [
   {
     name: "merge",
     mutate: sources("src/loading", "references triggers merge"),
-    specs: specs("loading/foreign-keys loading/merge loading/large-texts"),
+    specs: specs("loading/references loading/foreign-keys loading/merge loading/large-texts"),
   },
   {
     name: "lake",

@@ -78,6 +78,12 @@ const tables = tablesOf(
   }),
   defineTable({
     ...common,
+    name: "dim_bare",
+    description: "One row per key, which is all there is.",
+    columns: { id: key(integer) },
+  }),
+  defineTable({
+    ...common,
     name: "fact_use",
     description: "One row per version of a use.",
     columns: {
@@ -300,12 +306,32 @@ describe("batches", () => {
     const batchOf = (...ids: number[]) =>
       new Map([[table, ids.map((id) => ({ id, word: null, amount: null }))]]);
     const { result, statements } = await watched(() =>
-      merge(batchOf(1, 2, 4, 9), batchOf(1, 3, 4), batchOf(1, 9)),
+      merge(
+        batchOf(1, 2, 4, 9),
+        batchOf(1, 3, 4),
+        batchOf(1, 9),
+        // Every other key of the range is enough; one fewer is not.
+        batchOf(1, 4),
+        batchOf(1, 5),
+      ),
     );
     const { changed } = result;
-    expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0]);
+    expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0, 0, 1]);
     const merges = statements.filter((one) => one.includes("distinct on"));
-    expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);
+    expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([
+      false,
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it("of keys alone are inserted once", async () => {
+    const table = byName.get("dim_bare")!;
+    const batchOf = (...ids: number[]) => new Map([[table, ids.map((id) => ({ id }))]]);
+    const { changed } = await merge(batchOf(1, 2), batchOf(1, 2), batchOf(2, 3));
+    expect(changed.map((done) => done[table.name])).to.deep.equal([2, 0, 1]);
+    expect(sorted(await found(table))).to.deep.equal(['["1"]', '["2"]', '["3"]']);
   });
 
   it("ask nothing of the ledger while nothing is in quarantine or inferred", async () => {
