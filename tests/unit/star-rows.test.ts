@@ -324,15 +324,10 @@ describe("the star rows of a batch", () => {
   });
 
   it("are none of a driving row that makes none, which is told, whether its neighbours fit or not", () => {
-    const [good, none, bad]: Driving[] = [
-      { id: 1, color_id: null, gives: row(1, "one") },
-      { id: 2, color_id: null, gives: [] },
-      { id: 3, color_id: null, gives: "no row" },
-    ];
-    for (const driving of [
-      [good!, none!],
-      [good!, none!, bad!],
-    ]) {
+    const of = (id: number, gives: unknown): Driving => ({ id, color_id: null, gives });
+    const none = of(2, []);
+    const fit = [of(1, row(1, "one")), none, of(3, [row(3, "three")])];
+    for (const driving of [fit, [...fit, of(4, "no row")]]) {
       const told: unknown[] = [];
       const stars = new StarRows(
         table,
@@ -341,7 +336,7 @@ describe("the star rows of a batch", () => {
         (one) => told.push(one),
       );
       stars.add(source, driving, colors);
-      expect(stars.rows).to.equal(1);
+      expect(stars.rows).to.equal(2);
       expect(told).to.deep.equal([none]);
     }
   });
