@@ -55,7 +55,7 @@ describe("fileColumns", () => {
   });
 
   it("refuses the batch's name, a nameless column and an impossible decimal", () => {
-    expect(() => fileColumns({ _batch: integer })).to.throw('column "_batch"');
+    expect(() => fileColumns({ id: integer, _batch: integer })).to.throw('column "_batch"');
     expect(() => fileColumns({ "": integer })).to.throw("without a name");
     for (const [precision, scale] of [
       [0, 0],
