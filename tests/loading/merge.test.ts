@@ -128,7 +128,7 @@ describe("batches", () => {
       }),
     );
 
-  /** Merges batches, one after the other. @returns what was read, in order */
+  /** Merges batches, one after the other. @returns what was read, in order, and when there was time for something else */
   async function merge(...batches: ReadonlyMap<Table, readonly Row[]>[]) {
     const reads: string[] = [];
     const changed: Record<string, number>[] = [];
@@ -146,7 +146,7 @@ describe("batches", () => {
             byName,
             typeOf,
             maySilence: true,
-            meanwhile: () => undefined,
+            meanwhile: () => void reads.push("meanwhile"),
           },
           tables.filter((table) => batch.has(table)),
           {
@@ -283,6 +283,8 @@ describe("batches", () => {
       "fact_use of,on",
       "fact_integer id,word,amount",
       "fact_use id,word",
+      // Nothing is left to be read: PostgreSQL alone is at work.
+      "meanwhile",
     ];
     expect(reads).to.deep.equal([...once, ...once]);
     // Of one transaction each: the last write to a dimension, and the first look at a fact's rows.
@@ -298,6 +300,21 @@ describe("batches", () => {
     ).to.deep.equal([
       { id: 1, word: "a" },
       { id: 5, word: "unknown" },
+    ]);
+  });
+
+  it("of dimensions alone leave time for something else when the last one's rows are about to go", async () => {
+    const [first, second] = [byName.get("dim_bigint")!, byName.get("dim_integer")!];
+    const { reads } = await merge(
+      new Map([
+        [first, [{ id: "1", word: null, amount: null }]],
+        [second, [{ id: 1, word: null, amount: null }]],
+      ]),
+    );
+    expect(reads).to.deep.equal([
+      "dim_bigint id,word,amount",
+      "dim_integer id,word,amount",
+      "meanwhile",
     ]);
   });
 
