@@ -261,6 +261,7 @@ describe("a chunk of a Parquet file refuses", () => {
   });
   const refused: [string, Column, Vector, string][] = [
     ["a null", integer, vectorOf(integer, [1, 2, null]), "row 2: object null"],
+    ["a null in the first row", integer, vectorOf(integer, [null, 1]), "row 0: object null"],
     ["a time before midnight", time, floats(0, -1), "row 1: number -1"],
     ["a time after midnight", time, floats(86_400_000_000), "row 0: number 86400000000"],
     ["half a microsecond", time, floats(0, 1, 0.5), "row 2: number 0.5"],
@@ -341,5 +342,11 @@ describe("a chunk of a Parquet file refuses", () => {
     expect(rows({ layout: "bigint", values: [2n ** 64n, 1n], nulls }, bigint)).to.equal(1);
     expect(rows({ layout: "text", values: ["\ud83d", "a"], nulls }, text)).to.equal(1);
     expect(rows({ layout: "boolean", values: Uint8Array.of(9, 1), nulls }, boolean)).to.equal(1);
+    // Nor where the stretch begins later.
+    const second = Uint8Array.of(0, 1, 0);
+    const from = (vector: Vector, column: Column) => chunkOf(nullable(column), vector, 1).nulls;
+    const bigints = [0n, 2n ** 64n, 1n];
+    expect(from({ layout: "bigint", values: bigints, nulls: second }, bigint)).to.equal(1);
+    expect(from({ layout: "text", values: ["", "\ud83d", "a"], nulls: second }, text)).to.equal(1);
   });
 });
