@@ -1,7 +1,7 @@
 // `npm run quarantine`, as a person or a script runs it.
 import { execFile } from "node:child_process";
 import path from "node:path";
-import { readOptions } from "../../src/cli/quarantine.ts";
+import { readOptions } from "../../cli/verbs/quarantine.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 
@@ -17,7 +17,7 @@ const run = (env: object, ...args: string[]): Promise<Ran> =>
   new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      ["--import", "tsx", "src/cli/quarantine.ts", ...args],
+      ["--import", "tsx", "cli/verbs/quarantine.ts", ...args],
       { cwd: root, env: { ...process.env, ...env } },
       (_, out, err) => resolve({ code: child.exitCode!, out, err }),
     );

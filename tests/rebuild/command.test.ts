@@ -3,8 +3,8 @@ import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { execFile } from "node:child_process";
 import path from "node:path";
 import { Writable } from "node:stream";
-import { main, readOptions } from "../../src/cli/rebuild.ts";
-import { UsageError } from "../../src/cli/options.ts";
+import { main, readOptions } from "../../cli/verbs/rebuild.ts";
+import { UsageError } from "../../cli/options.ts";
 import { addSecret, stateOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -51,7 +51,7 @@ describe("npm run rebuild", () => {
     new Promise((resolve) => {
       execFile(
         process.execPath,
-        ["--import", "tsx", "src/cli/rebuild.ts", ...args],
+        ["--import", "tsx", "cli/verbs/rebuild.ts", ...args],
         { cwd: root, env: { ...process.env, ...p.env, NODE_NO_WARNINGS: "1" } },
         (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }),
       );

@@ -1,6 +1,6 @@
 // `npm run reconcile`, as a person or a script calls it.
-import { UsageError } from "../../src/cli/options.ts";
-import { readOptions } from "../../src/cli/reconcile-options.ts";
+import { UsageError } from "../../cli/options.ts";
+import { readOptions } from "../../cli/verbs/reconcile-options.ts";
 import { repairOf, type Difference } from "../../src/reconciliation/difference.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";

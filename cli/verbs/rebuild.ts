@@ -1,25 +1,30 @@
 // `npm run rebuild`: makes the warehouse, or the processed bucket, again from the lake alone, and says whether they are the same.
-import { S3Error } from "../aws/s3.ts";
-import { listBatches } from "../lake/manifest.ts";
-import type { Receipt } from "../lake/receipts.ts";
-import { codecNamed } from "../parquet/codec.ts";
-import { connectWith, LEDGER, type Connection } from "../postgres/connection.ts";
-import { compareAtSameBatch } from "../rebuild/at-same-batch.ts";
-import { compareProcessed, type BatchDifference } from "../rebuild/compare-processed.ts";
-import { checkShape, type RowDifference } from "../rebuild/compare-warehouses.ts";
-import { RebuildError } from "../rebuild/error.ts";
-import { claim } from "../rebuild/place.ts";
-import type { Progress } from "../rebuild/progress.ts";
-import { ingestedBatches, rebuildProcessed } from "../rebuild/processed.ts";
-import { readReceipts } from "../rebuild/receipts.ts";
-import { verify, type Verification } from "../rebuild/verify.ts";
-import { loadAgain, newestLoaded, type ProcessedLake, type Skipped } from "../rebuild/warehouse.ts";
-import { getTables } from "../registry.ts";
-import { getSettings } from "../settings.ts";
-import { command } from "./command.ts";
-import { parseOptions, UsageError, wholeNumber } from "./options.ts";
-import { STAGE_ARGUMENTS, STAGE_HELP, useStage } from "./stage.ts";
-import { counted, seconds, size, Terminal, whole, type Output } from "./terminal.ts";
+import { S3Error } from "../../src/aws/s3.ts";
+import { listBatches } from "../../src/lake/manifest.ts";
+import type { Receipt } from "../../src/lake/receipts.ts";
+import { codecNamed } from "../../src/parquet/codec.ts";
+import { connectWith, LEDGER, type Connection } from "../../src/postgres/connection.ts";
+import { compareAtSameBatch } from "../../src/rebuild/at-same-batch.ts";
+import { compareProcessed, type BatchDifference } from "../../src/rebuild/compare-processed.ts";
+import { checkShape, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
+import { RebuildError } from "../../src/rebuild/error.ts";
+import { claim } from "../../src/rebuild/place.ts";
+import type { Progress } from "../../src/rebuild/progress.ts";
+import { ingestedBatches, rebuildProcessed } from "../../src/rebuild/processed.ts";
+import { readReceipts } from "../../src/rebuild/receipts.ts";
+import { verify, type Verification } from "../../src/rebuild/verify.ts";
+import {
+  loadAgain,
+  newestLoaded,
+  type ProcessedLake,
+  type Skipped,
+} from "../../src/rebuild/warehouse.ts";
+import { getTables } from "../../src/registry.ts";
+import { getSettings } from "../../src/settings.ts";
+import { command } from "../command.ts";
+import { parseOptions, UsageError, wholeNumber } from "../options.ts";
+import { STAGE_ARGUMENTS, STAGE_HELP, useStage } from "../stage.ts";
+import { counted, seconds, size, Terminal, whole, type Output } from "../terminal.ts";
 
 export interface RebuildOptions {
   /** Where the warehouse is made again; undefined where it is not. */

@@ -1,5 +1,5 @@
-import { parseOptions, UsageError, wholeNumber } from "./options.ts";
-import { STAGE_ARGUMENTS, STAGE_HELP } from "./stage.ts";
+import { parseOptions, UsageError, wholeNumber } from "../options.ts";
+import { STAGE_ARGUMENTS, STAGE_HELP } from "../stage.ts";
 
 const LIMIT = 100;
 

@@ -1,19 +1,24 @@
 // What `npm run reconcile` calls: holds the warehouse against the source.
 import { createInterface } from "node:readline/promises";
-import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
-import { sum } from "../observe.ts";
-import { codecNamed } from "../parquet/codec.ts";
-import { connectWith } from "../postgres/connection.ts";
-import { KINDS, repairOf, type Difference, type Repair } from "../reconciliation/difference.ts";
-import { reconcile, type Reconciliation } from "../reconciliation/reconcile.ts";
-import { differencesOf } from "../reconciliation/report.ts";
-import { getTables } from "../registry.ts";
-import { getSettings } from "../settings.ts";
-import { command } from "./command.ts";
-import { UsageError } from "./options.ts";
+import { ingest, type IngestionSummary } from "../../src/ingestion/ingest.ts";
+import { sum } from "../../src/observe.ts";
+import { codecNamed } from "../../src/parquet/codec.ts";
+import { connectWith } from "../../src/postgres/connection.ts";
+import {
+  KINDS,
+  repairOf,
+  type Difference,
+  type Repair,
+} from "../../src/reconciliation/difference.ts";
+import { reconcile, type Reconciliation } from "../../src/reconciliation/reconcile.ts";
+import { differencesOf } from "../../src/reconciliation/report.ts";
+import { getTables } from "../../src/registry.ts";
+import { getSettings } from "../../src/settings.ts";
+import { command } from "../command.ts";
+import { UsageError } from "../options.ts";
 import { HELP, readOptions, type ReconcileCommand } from "./reconcile-options.ts";
-import { useStage } from "./stage.ts";
-import { counted, listed, seconds, Terminal, whole } from "./terminal.ts";
+import { useStage } from "../stage.ts";
+import { counted, listed, seconds, Terminal, whole } from "../terminal.ts";
 
 process.exitCode = await command(
   (args) => readOptions(args, process.stdin.isTTY),

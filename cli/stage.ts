@@ -13,7 +13,7 @@ export const functionName = (stage: string, name: string): string => `${SERVICE}
 
 /** Reads `.env.STAGE`, as `sls` does; what the environment has already stays. */
 export function readStageFile(stage: string): void {
-  const file = path.join(import.meta.dirname, "..", "..", `.env.${stage}`);
+  const file = path.join(import.meta.dirname, "..", `.env.${stage}`);
   if (existsSync(file)) process.loadEnvFile(file);
 }
 
