@@ -64,7 +64,11 @@ export async function totes(
   try {
     const names = args[0] === COMPLETE ? await completes(args, verbs) : [];
     const complete: FallbackCompletionFunction = (_word, _given, usual, done) => {
-      usual((_error, usually) => done([...(usually ?? []), ...names]));
+      usual((_error, usually = []) =>
+        done(
+          names.length > 0 ? [...usually.filter((one) => !one.startsWith("-")), ...names] : usually,
+        ),
+      );
     };
     program.completion(
       COMPLETION,
