@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { UsageError } from "../src/cli/options.ts";
+import { UsageError } from "../cli/options.ts";
 import { STAGES } from "../scripts/bundle.ts";
 import { medianOf, type Measured, type ScenarioFigures } from "./figures.ts";
 

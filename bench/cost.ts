@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { command } from "../src/cli/command.ts";
-import { parseOptions, UsageError } from "../src/cli/options.ts";
+import { command } from "../cli/command.ts";
+import { parseOptions, UsageError } from "../cli/options.ts";
 import { memoryMb } from "../localstack/demo/service.ts";
 import { writeFormatted } from "../scripts/formatted.ts";
 import { packageStage } from "../scripts/package-stage.ts";

@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
-import { command } from "../src/cli/command.ts";
+import { command } from "../cli/command.ts";
 import { onStack } from "../localstack/demo/on-stack.ts";
 import { openDatabase } from "../localstack/demo/databases.ts";
 import { openLog } from "../localstack/demo/log.ts";
-import { UsageError } from "../src/cli/options.ts";
-import { counted, seconds, type Terminal } from "../src/cli/terminal.ts";
+import { UsageError } from "../cli/options.ts";
+import { counted, seconds, type Terminal } from "../cli/terminal.ts";
 import type { Stack } from "../localstack/stack.ts";
 import { writeFormatted } from "../scripts/formatted.ts";
 import { budgetsOf, megabytes, MEANING, ratioText } from "./budgets.ts";

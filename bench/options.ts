@@ -1,4 +1,4 @@
-import { parseOptions, UsageError, wholeNumber } from "../src/cli/options.ts";
+import { parseOptions, UsageError, wholeNumber } from "../cli/options.ts";
 
 /** What can be measured, in the order in which it is. */
 export const SCENARIOS = [

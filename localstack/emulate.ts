@@ -1,11 +1,11 @@
 // What `npm run emulator` calls: an AWS on this machine and the two databases, for `sls deploy --stage local`.
 import { once } from "node:events";
 import { startCloud, type Cloud } from "./cloud.ts";
-import { command } from "../src/cli/command.ts";
-import { parseOptions, wholeNumber } from "../src/cli/options.ts";
+import { command } from "../cli/command.ts";
+import { parseOptions, wholeNumber } from "../cli/options.ts";
 import { fillShop, openDatabase } from "./demo/databases.ts";
 import { MOST_ORDERS, readShop, SHOP_ARGUMENTS, type ShopChoice } from "./demo/options.ts";
-import { Terminal } from "../src/cli/terminal.ts";
+import { Terminal } from "../cli/terminal.ts";
 
 interface EmulateOptions extends ShopChoice {
   readonly port: number;

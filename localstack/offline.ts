@@ -1,6 +1,6 @@
 // What `npm run offline` calls: the schedule and the invoke API on this machine, while somebody edits the functions.
 import { fileURLToPath } from "node:url";
-import { command } from "../src/cli/command.ts";
+import { command } from "../cli/command.ts";
 import { onStack } from "./demo/on-stack.ts";
 import { HELP, readOptions, type OfflineOptions } from "./offline/options.ts";
 import { serve } from "./offline/serve.ts";

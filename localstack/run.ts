@@ -1,7 +1,7 @@
 // What `make run` calls: the whole pipeline on this machine, and what arrives.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { command } from "../src/cli/command.ts";
+import { command } from "../cli/command.ts";
 import { onStack } from "./demo/on-stack.ts";
 import { KEPT_PORT } from "./demo/keep.ts";
 import { HELP, readOptions, type RunOptions } from "./demo/options.ts";

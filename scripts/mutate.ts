@@ -1,8 +1,8 @@
 // `npm run mutate`: plants faults in the core, one at a time, and counts those that no test notices.
 import { mkdirSync } from "node:fs";
 import type { MutantResult, PartialStrykerOptions } from "@stryker-mutator/api/core";
-import { command } from "../src/cli/command.ts";
-import { parseOptions, UsageError, wholeNumber } from "../src/cli/options.ts";
+import { command } from "../cli/command.ts";
+import { parseOptions, UsageError, wholeNumber } from "../cli/options.ts";
 import { GROUPS, type Group } from "./mutation/groups.ts";
 import {
   byFile,

@@ -2,9 +2,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import * as v from "valibot";
-import { command } from "../src/cli/command.ts";
-import { parseOptions, UsageError } from "../src/cli/options.ts";
-import { functionName, readStageFile, REGION, SERVICE } from "../src/cli/stage.ts";
+import { command } from "../cli/command.ts";
+import { parseOptions, UsageError } from "../cli/options.ts";
+import { functionName, readStageFile, REGION, SERVICE } from "../cli/stage.ts";
 
 export interface SmokeOptions {
   readonly stage: string;

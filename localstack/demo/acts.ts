@@ -7,7 +7,7 @@ import {
 } from "../totesys/shop.ts";
 import type { Database, Done } from "../totesys/shop.ts";
 import { changedRows, changes, perform, story, sum, type Scene } from "./scene.ts";
-import { counted, listed } from "../../src/cli/terminal.ts";
+import { counted, listed } from "../../cli/terminal.ts";
 import { lostOf, readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
 
 /** The whole shop, from nothing. `fill` fills it. */

@@ -5,7 +5,7 @@ import {
   paymentsOnTime,
   salesByMonth,
 } from "../totesys/questions.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import type { Terminal } from "../../cli/terminal.ts";
 
 const MONTHS = 12;
 const DESIGNS = 6;

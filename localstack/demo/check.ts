@@ -1,7 +1,7 @@
 import { compare, latestOf, problems, starOf } from "../totesys/star.ts";
 import type { Database } from "../totesys/source.ts";
 import { STAR_TABLES } from "../totesys/star-shape.ts";
-import { counted, whole, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, whole, type Terminal } from "../../cli/terminal.ts";
 
 /** How one star table compares with the shop. */
 export interface CheckedTable {

@@ -4,7 +4,7 @@ import { loadDump } from "../totesys/dump.ts";
 import { openShop, type Database, type Done } from "../totesys/shop.ts";
 import type { ShopChoice } from "./options.ts";
 import { sum } from "./scene.ts";
-import { counted, seconds, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, seconds, type Terminal } from "../../cli/terminal.ts";
 
 const pgp = pgPromise({ noWarnings: true });
 

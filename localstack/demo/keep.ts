@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Stack } from "../stack.ts";
 import { trade } from "../totesys/shop.ts";
 import { changes, perform, type Scene } from "./scene.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import type { Terminal } from "../../cli/terminal.ts";
 
 /** S3's port while everything is left up: LocalStack's, which .env.local has. */
 export const KEPT_PORT = 4566;

@@ -8,7 +8,7 @@ import { gunzipSync } from "node:zlib";
 import { manifestKey } from "../../src/lake/keys.ts";
 import type { ProcessedManifest } from "../../src/lake/manifest.ts";
 import type { Rejected } from "../../src/transformation/star-rows.ts";
-import { counted, size, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, size, type Terminal } from "../../cli/terminal.ts";
 
 /** The rows of a batch that went to quarantine, each with its reason. */
 export async function readQuarantine(

@@ -4,7 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../postgres.ts";
 import { startStack, type Stack, type StackOptions } from "../stack.ts";
 import { DumpError } from "../totesys/dump.ts";
-import { seconds, Terminal } from "../../src/cli/terminal.ts";
+import { seconds, Terminal } from "../../cli/terminal.ts";
 
 /** How a command starts the stack, and what it says. */
 export interface Staging {

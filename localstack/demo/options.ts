@@ -1,4 +1,4 @@
-import { parseOptions, UsageError, wholeNumber } from "../../src/cli/options.ts";
+import { parseOptions, UsageError, wholeNumber } from "../../cli/options.ts";
 
 /** Which shop to fill. */
 export interface ShopChoice {

@@ -11,7 +11,7 @@ import type { RunOptions } from "./options.ts";
 import { poison } from "./poison.ts";
 import { Clock, type Scene } from "./scene.ts";
 import type { Service } from "./service.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
+import type { Terminal } from "../../cli/terminal.ts";
 
 /**
  * Plays the acts on a running stack, one after the other, and shows what they come to. Gives the exit code: 0 where the

@@ -1,7 +1,7 @@
 import { healOrder, newOrders, poisonOrder } from "../totesys/shop.ts";
 import { readQuarantine } from "./lake.ts";
 import { changes, perform, type Scene } from "./scene.ts";
-import { counted } from "../../src/cli/terminal.ts";
+import { counted } from "../../cli/terminal.ts";
 import { lostOf, readWatermarks, rowsWritten, takeTransactionId } from "./watermark.ts";
 
 /** A row that fits nowhere, among others; then it is healed. */

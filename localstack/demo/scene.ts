@@ -3,7 +3,7 @@ import type { LoadedBatch } from "../../src/loading/load.ts";
 import { DAY } from "../totesys/calendar.ts";
 import type { Database, Done, Random } from "../totesys/shop.ts";
 import type { Service, Tick } from "./service.ts";
-import { counted, listed, seconds, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, listed, seconds, type Terminal } from "../../cli/terminal.ts";
 
 /** What the acts play on. */
 export interface Scene {

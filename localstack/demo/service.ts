@@ -6,7 +6,7 @@ import { scheduleEvent, type Queue } from "../events.ts";
 import { startFunction, type LambdaFunction } from "../functions.ts";
 import type { Stack } from "../stack.ts";
 import { errorIn, openLog } from "./log.ts";
-import { counted } from "../../src/cli/terminal.ts";
+import { counted } from "../../cli/terminal.ts";
 
 /** A function failed, or a batch did not arrive: says which, and why. */
 export class ServiceError extends Error {

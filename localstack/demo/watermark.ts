@@ -1,6 +1,6 @@
 // What a pipeline would lose that asks for rows "where last_updated is later than the newest that I have".
 import { SOURCE_TABLES, type Database, type SourceTable } from "../totesys/source.ts";
-import { counted } from "../../src/cli/terminal.ts";
+import { counted } from "../../cli/terminal.ts";
 
 /** The newest last_updated in each table, as such a pipeline would remember it. */
 export type Watermarks = ReadonlyMap<SourceTable, string>;

@@ -1,4 +1,4 @@
-import { parseOptions, wholeNumber } from "../../src/cli/options.ts";
+import { parseOptions, wholeNumber } from "../../cli/options.ts";
 import { MOST_ORDERS, readShop, SHOP_ARGUMENTS, type ShopChoice } from "../demo/options.ts";
 
 /** How the stack and the functions are to run while somebody develops. */

@@ -1,7 +1,7 @@
 import type { LoadedBatch } from "../../src/loading/load.ts";
 import { errorIn } from "../demo/log.ts";
 import { changedRows } from "../demo/scene.ts";
-import { counted, seconds, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, seconds, type Terminal } from "../../cli/terminal.ts";
 
 /** How `sls offline` tells that a function threw which the schedule had started: the class, and the message. */
 const SCHEDULED = /Failed to execute scheduled function: \[\w+\] Error: (?:\w+: )?(.+)/;

@@ -5,7 +5,7 @@ import { fillShop, openDatabase } from "../demo/databases.ts";
 import { showDoors } from "../demo/keep.ts";
 import { openLog } from "../demo/log.ts";
 import { Clock, sum } from "../demo/scene.ts";
-import { counted, listed, type Terminal } from "../../src/cli/terminal.ts";
+import { counted, listed, type Terminal } from "../../cli/terminal.ts";
 import { scheduleEvent } from "../events.ts";
 import { freePort } from "../postgres.ts";
 import type { Stack } from "../stack.ts";

@@ -1,6 +1,6 @@
 // What `npm run chaos` calls: plays scenarios of faults on stacks of this machine, and tells what became of them.
-import { command } from "../../src/cli/command.ts";
-import { counted, seconds, Terminal } from "../../src/cli/terminal.ts";
+import { command } from "../../cli/command.ts";
+import { counted, seconds, Terminal } from "../../cli/terminal.ts";
 import { LaneProcess } from "./crew.ts";
 import { HELP, readOptions, type ChaosOptions } from "./options.ts";
 import { figuresOf, isCounted, type Figures } from "./figures.ts";

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { parseOptions, UsageError, wholeNumber } from "../../src/cli/options.ts";
+import { parseOptions, UsageError, wholeNumber } from "../../cli/options.ts";
 import { KINDS } from "./faults.ts";
 import { kindsIn } from "./plan.ts";
 

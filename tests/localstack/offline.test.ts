@@ -12,7 +12,7 @@ import {
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Terminal } from "../../src/cli/terminal.ts";
+import { Terminal } from "../../cli/terminal.ts";
 import { readOptions } from "../../localstack/offline/options.ts";
 import { Report } from "../../localstack/offline/report.ts";
 import { watchFolders } from "../../localstack/offline/watch.ts";

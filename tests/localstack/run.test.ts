@@ -6,7 +6,7 @@ import path from "node:path";
 import { checkWarehouse, showCheck } from "../../localstack/demo/check.ts";
 import { readOptions } from "../../localstack/demo/options.ts";
 import { Service } from "../../localstack/demo/service.ts";
-import { size, Terminal, wrap } from "../../src/cli/terminal.ts";
+import { size, Terminal, wrap } from "../../cli/terminal.ts";
 import { openShop } from "../../localstack/totesys/shop.ts";
 import { starOf } from "../../localstack/totesys/star.ts";
 import { expect } from "../support/chai.ts";

@@ -5,7 +5,7 @@ import {
   type Lambda,
   type SmokeOptions,
 } from "../../scripts/smoke.ts";
-import { UsageError } from "../../src/cli/options.ts";
+import { UsageError } from "../../cli/options.ts";
 import { expect } from "../support/chai.ts";
 
 /** What a function does when it is called: its answer, or an error of its own or of the service. */

@@ -1,0 +1,68 @@
+// What a person reads, in terminals of any width.
+import { Terminal } from "../../cli/terminal.ts";
+import { expect } from "../support/chai.ts";
+import { Paper } from "../support/totes.ts";
+
+/** What is said in a terminal of so many columns, without colours; 0 is a pipe. */
+function said(columns: number, say: (terminal: Terminal) => void): string {
+  const paper = new Paper(columns);
+  say(new Terminal(paper, { isPlain: true }));
+  return paper.text;
+}
+
+describe("a terminal", () => {
+  const table = (terminal: Terminal): void =>
+    terminal.table(
+      ["table", "rows", "of the last batch"],
+      [
+        ["dim_staff", "20", "1"],
+        ["fact_sales_order", "12,345", "678"],
+      ],
+    );
+  const asTable =
+    "  table                rows   of the last batch\n" +
+    "  dim_staff              20                   1\n" +
+    "  fact_sales_order   12,345                 678\n";
+
+  it("shows a table where it fits", () => {
+    expect(said(80, table)).to.equal(asTable);
+    expect(said(47, table)).to.equal(asTable);
+  });
+
+  it("shows it row by row where it does not, with the names of the columns", () => {
+    expect(said(46, table)).to.equal(
+      "  dim_staff\n" +
+        "    rows              20\n" +
+        "    of the last batch 1\n" +
+        "  fact_sales_order\n" +
+        "    rows              12,345\n" +
+        "    of the last batch 678\n",
+    );
+  });
+
+  it("gives a pipe the table, however wide it is", () => {
+    const wide = said(0, (terminal) => terminal.table(["a", "b"], [["x".repeat(90), "1"]]));
+    expect(wide).to.equal(`  a${" ".repeat(92)}b\n  ${"x".repeat(90)}   1\n`);
+  });
+
+  const text = "one two three four five six seven eight nine ten eleven twelve thirteen";
+
+  it("wraps text at its own width, at 40 columns at least and at 100 at most", () => {
+    const paragraph = (terminal: Terminal): void => terminal.paragraph("a ".repeat(200).trim());
+    const widest = (columns: number): number =>
+      Math.max(
+        ...said(columns, paragraph)
+          .split("\n")
+          .map((line) => line.length),
+      );
+    expect([0, 30, 40, 60, 200].map(widest)).to.deep.equal([79, 39, 39, 59, 99]);
+  });
+
+  it("wraps what a field says below where it began", () => {
+    expect(said(40, (terminal) => terminal.field("since", text))).to.equal(
+      "  since       one two three four five\n" +
+        "              six seven eight nine ten\n" +
+        "              eleven twelve thirteen\n",
+    );
+  });
+});
