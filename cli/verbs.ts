@@ -1,5 +1,7 @@
 import type { Verb } from "./verb.ts";
+import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
+import { sources } from "./verbs/sources.ts";
 
 /** All verbs, in the order in which `--help` names them. */
-export const VERBS: readonly Verb[] = [quarantine];
+export const VERBS: readonly Verb[] = [quarantine, newTable, sources];
