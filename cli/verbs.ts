@@ -1,7 +1,15 @@
 import type { Verb } from "./verb.ts";
+import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
 import { rebuild } from "./verbs/rebuild.ts";
 import { reconcile } from "./verbs/reconcile.ts";
+import { sources } from "./verbs/sources.ts";
 
 /** All verbs, in the order in which `--help` names them. */
-export const VERBS: readonly Verb[] = [quarantine, reconcile, rebuild];
+export const VERBS: readonly Verb[] = [
+  quarantine,
+  reconcile,
+  rebuild,
+  newTable,
+  sources,
+];
