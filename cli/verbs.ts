@@ -1,5 +1,8 @@
 import type { Verb } from "./verb.ts";
+import { batch } from "./verbs/batch.ts";
+import { batches } from "./verbs/batches.ts";
 import { quarantine } from "./verbs/quarantine.ts";
+import { status } from "./verbs/status.ts";
 
 /** All verbs, in the order in which `--help` names them. */
-export const VERBS: readonly Verb[] = [quarantine];
+export const VERBS: readonly Verb[] = [status, batches, batch, quarantine];
