@@ -3,16 +3,15 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { nameOf } from "../src/aws/names.ts";
 
 /** serverless.yml's. */
 export const REGION = "eu-west-2";
 
-export const SERVICE = "totes-warehouse";
+export { nameOf as functionName, SERVICE } from "../src/aws/names.ts";
 
 /** The stage of the embedded stack. */
 export const LOCAL = "local";
-
-export const functionName = (stage: string, name: string): string => `${SERVICE}-${stage}-${name}`;
 
 const ROOT = path.join(import.meta.dirname, "..");
 
@@ -66,7 +65,7 @@ export async function useStage({
   const lambda = new LambdaClient({});
   try {
     for (const name of missing) {
-      const FunctionName = functionName(stage, KNOWN[name]);
+      const FunctionName = nameOf(stage, KNOWN[name]);
       const { Environment } = await lambda
         .send(new GetFunctionConfigurationCommand({ FunctionName }))
         .catch((cause: unknown) => {

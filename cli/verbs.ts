@@ -1,12 +1,20 @@
 import type { Verb } from "./verb.ts";
+import { batch } from "./verbs/batch.ts";
+import { batches } from "./verbs/batches.ts";
+import { doctor } from "./verbs/doctor.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
 import { rebuild } from "./verbs/rebuild.ts";
 import { reconcile } from "./verbs/reconcile.ts";
 import { sources } from "./verbs/sources.ts";
+import { status } from "./verbs/status.ts";
 
 /** All verbs, in the order in which `--help` names them. */
 export const VERBS: readonly Verb[] = [
+  status,
+  doctor,
+  batches,
+  batch,
   quarantine,
   reconcile,
   rebuild,

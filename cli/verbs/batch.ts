@@ -1,0 +1,86 @@
+// One batch, from the source to the warehouse.
+import { batch as find } from "../../src/operations/batch.ts";
+import type { Batch } from "../../src/operations/types.ts";
+import { getLastUpload } from "../../src/lake/manifest.ts";
+import { counted, duration, size, whole } from "../../src/words.ts";
+import { UsageError, wholeNumber } from "../options.ts";
+import { placesOf } from "../places.ts";
+import type { Terminal } from "../terminal.ts";
+import { defineVerb, stageOptions } from "../verb.ts";
+
+const BAR = 30;
+
+export const batch = defineVerb({
+  command: "batch <number>",
+  describe: "one batch: what it held, where its objects are, how long each stage took, what it did",
+  about:
+    "Reads every object of the batch and holds it against its hash, and the manifest before against the chain. Exit code 1 where something does not hold, or the batch failed.",
+  examples: [
+    ["batch 42", "from the source to the warehouse"],
+    ["batch 42 --json", "keys and hashes of all its objects"],
+  ],
+  build: (args) =>
+    stageOptions(args).positional("number", {
+      type: "string",
+      demandOption: true,
+      describe: "of the batch",
+      coerce: (text: string) => wholeNumber("number", text, 1, 9_999_999_999),
+    }),
+  run: async ({ number, ...stage }, { terminal, answer }) => {
+    const places = await placesOf(stage);
+    const found = await terminal.working("Reading its objects", () => find(places, number));
+    if (!found) {
+      const newest = (await getLastUpload(places.buckets.ingestion))?.manifest.batch ?? 0;
+      throw new UsageError(
+        newest === 0
+          ? `there is no batch ${number}: none has been made yet`
+          : `there is no batch ${number}: the newest is ${newest}`,
+      );
+    }
+    answer(found);
+    show(terminal, found);
+    const isWhole = found.chain === "equal" && found.objects.every(({ verified }) => verified);
+    return isWhole && found.status !== "failed" ? 0 : 1;
+  },
+});
+
+function show(terminal: Terminal, found: Batch): void {
+  terminal.heading(`Batch ${whole(found.batch)}: ${found.status}`);
+  if (found.error !== undefined) terminal.alarm(found.error);
+  terminal.field(
+    "read",
+    `${found.committed_at}, ${counted(found.rows, "row")} of ${counted(found.tables, "table")}, kind ${found.kind}`,
+  );
+  terminal.field("snapshot", `${found.snapshot}, fence ${found.fence}`);
+  terminal.field("run", found.run);
+  const chain =
+    found.previous_sha256 === null
+      ? "the first"
+      : found.chain === "equal"
+        ? "follows the batch before, byte for byte"
+        : "BROKEN: the manifest before is not the one that this was made after; `totes rebuild --verify` names all";
+  terminal.field("chain", chain);
+  terminal.heading("Time");
+  const end = Math.max(1, ...found.steps.map(({ end_ms }) => end_ms));
+  for (const { name, start_ms, end_ms } of found.steps) {
+    const from = Math.min(BAR - 1, Math.floor((start_ms / end) * BAR));
+    const length = Math.max(1, Math.round(((end_ms - start_ms) / end) * BAR));
+    const bar = " ".repeat(from) + "█".repeat(Math.min(length, BAR - from));
+    terminal.line(`  ${bar.padEnd(BAR)} ${duration(end_ms - start_ms).padStart(9)}  ${name}`);
+  }
+  terminal.heading("Objects");
+  for (const { bucket, key, rows, bytes, verified } of found.objects)
+    terminal.field(
+      verified ? "whole" : "DAMAGED",
+      `${key} (${bucket} bucket; ${counted(rows, "row")}, ${size(bytes)})`,
+    );
+  if (found.effects.length === 0) return;
+  terminal.heading("What it did to the warehouse");
+  terminal.table(
+    ["", "appended", "put or changed", "there already", "quarantined"],
+    found.effects.map(({ table, added, changed, equal, quarantined }) => [
+      table,
+      ...[added, changed, equal, quarantined].map(whole),
+    ]),
+  );
+}

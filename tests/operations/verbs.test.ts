@@ -1,0 +1,124 @@
+import { PassThrough } from "node:stream";
+import { totes } from "../../cli/totes.ts";
+import { doctor, satisfies, type Finding } from "../../src/operations/doctor.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { placesOf } from "./support.ts";
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** Runs a command line in this process, as into a pipe. */
+async function run(p: TestPipeline, ...args: string[]): Promise<Ran> {
+  Object.assign(process.env, p.env);
+  const texts = { out: "", err: "" };
+  const into = (name: keyof typeof texts): PassThrough => {
+    const stream = new PassThrough();
+    stream.on("data", (chunk: Buffer) => (texts[name] += chunk.toString()));
+    return stream;
+  };
+  const code = await totes(args, { out: into("out"), err: into("err"), isAnswered: false });
+  return { code, ...texts };
+}
+
+describe("the verbs that show a pipeline", () => {
+  let p: TestPipeline;
+  before(async () => {
+    p = await openPipeline({ orders: 10 });
+  });
+  after(closeAll);
+
+  it("tell of a pipeline without a batch", async () => {
+    const status = await run(p, "status");
+    expect(status).to.deep.include({ code: 0, err: "" });
+    expect(status.out).to.match(/^ {2}Nothing is loaded yet\. The warehouse is empty\.$/m);
+    expect(status.out).to.match(/^ {5}npx totes run$/m);
+    expect((await run(p, "batches")).out).to.include("no such batch");
+    expect(await run(p, "batch", "1")).to.deep.include({
+      code: 2,
+      err: "there is no batch 1: none has been made yet; `totes batch --help` says what there is\n",
+    });
+  });
+
+  it("show each table with its rows, its last batch and its lag", async () => {
+    await p.run();
+    const { code, out, err } = await run(p, "status");
+    expect({ code, err }).to.deep.equal({ code: 0, err: "" });
+    expect(out).to.match(/^ {2}Healthy\. All that was read is in the warehouse\.$/m);
+    expect(out).to.match(/^ {2}fact_sales_order +10 +1 +\d\.\d\d s ago +\d\.\d\d s +0$/m);
+    const json = JSON.parse((await run(p, "status", "--json")).out) as {
+      verdict: { status: string };
+      tables: object[];
+    };
+    expect(json.verdict.status).to.equal("ok");
+    expect(json.tables.find((one) => "table" in one && one.table === "dim_staff")).to.include({
+      rows: 20,
+      batch: 1,
+      quarantined: 0,
+    });
+  });
+
+  it("show a batch with its times, its objects and what it did", async () => {
+    const { code, out } = await run(p, "batch", "1");
+    expect(code).to.equal(0);
+    expect(out).to.match(/^Batch 1: loaded$/m);
+    expect(out).to.match(/█ +\d\.\d\d s {2}merged and committed$/m);
+    expect(out).to.match(/whole +dim_staff\/20\d\d\/\S+\.parquet/);
+    expect(out).to.match(/^ {2}fact_sales_order +10 +0 +0 +0$/m);
+    expect((await run(p, "batch", "7")).err).to.match(/^there is no batch 7: the newest is 1;/);
+    expect((await run(p, "batch", "x")).code).to.equal(2);
+    const list = await run(p, "batches");
+    expect(list.out).to.match(/^ {2}1 +loaded +backfill +20\d\d-/m);
+    expect((await run(p, "batches", "--limit", "0")).err).to.match(/^--limit takes a whole number/);
+  });
+
+  it("find nothing wrong with a pipeline that is as it should be, but for queues that cannot be asked", async () => {
+    const { code, out } = await run(p, "doctor");
+    expect(code).to.equal(0);
+    expect(out.match(/^ {2}[!✗] .*/gm)?.map((line) => line.slice(0, 10))).to.deep.equal([
+      "  ! Queues",
+    ]);
+    expect(out).to.match(/✓ Contract: 11 tables as declared, and readable$/m);
+    expect(out).to.match(/✓ Speed: references are checked as sets$/m);
+  });
+
+  it("end with 1 where all is not well", async () => {
+    await p.star.none("alter table dim_design alter column design_name type int using 1");
+    const { code, out } = await run(p, "doctor");
+    expect(code).to.equal(1);
+    expect(out).to.match(/✗ Star: the warehouse differs .*\s+.*dim_design\.design_name/);
+    const places = await placesOf(p, {});
+    const secrets = { source: "no/such", warehouse: p.env.WAREHOUSE_SECRET };
+    const found = await doctor(
+      { ...places, source: () => Promise.reject(new Error("no way there")) },
+      { secrets, engines: ">=99" },
+    );
+    const bad = found.filter(({ status }) => status === "bad").map(({ title }) => title);
+    expect(bad).to.deep.equal(["Node", "Source's secret", "Source", "Star"]);
+    await p.star.none("alter table dim_design alter column design_name type varchar using 'x'");
+  });
+
+  it("say what a database's user lacks", async () => {
+    await p.star.none("revoke create, temporary on database $1:name from public, $2:name", [
+      p.warehouse.database,
+      p.users.loader.user,
+    ]);
+    await p.shop.none("revoke select on staff from $1:name", [p.users.reader.user]);
+    const places = await placesOf(p, {});
+    const secrets = { source: p.env.SOURCE_SECRET, warehouse: p.env.WAREHOUSE_SECRET };
+    const found = await doctor(places, { secrets, engines: ">=20" });
+    const of = (title: string): Finding => found.find((one) => one.title === title)!;
+    expect(of("Contract").found).to.match(/staff\.staff_id/);
+    expect(of("Star").found).to.match(/GRANT TEMPORARY ON DATABASE/);
+  });
+
+  it("know which versions of Node will do", () => {
+    const range = "^20.19.0 || ^22.13.0 || >=24";
+    const fits = (version: string): boolean => satisfies(version, range);
+    expect(["20.19.0", "20.20.1", "22.13.0", "24.0.0", "25.1.0"].every(fits)).to.equal(true);
+    expect(["18.20.0", "20.18.9", "21.7.0", "22.12.9", "23.1.0"].some(fits)).to.equal(false);
+  });
+});
