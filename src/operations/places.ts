@@ -1,0 +1,28 @@
+import type { Connection } from "../postgres/connection.ts";
+import type { Table } from "../table.ts";
+import type { Buckets } from "../transformation/transform.ts";
+
+/** The stages that a queue wakes. */
+export const STAGES = ["ingestion", "transformation", "loading"] as const;
+export type Stage = (typeof STAGES)[number];
+
+/** What is in a stage's queue, about: SQS counts as it goes. */
+export interface QueueDepth {
+  readonly waiting: number;
+  /** Messages that the function has, and those whose delivery failed until they are delivered again. */
+  readonly inFlight: number;
+  readonly dead: number;
+}
+
+/** Where a pipeline is. Everything in `src/operations/` reads from here, and writes nothing. */
+export interface Places {
+  /** Opens the source; whoever opens it closes it. */
+  readonly source: () => Promise<Connection>;
+  readonly warehouse: () => Promise<Connection>;
+  readonly buckets: Buckets;
+  readonly tables: readonly Table[];
+  /** `local`, or the name of a deployed stage: what `--stage` takes. */
+  readonly stage: string;
+  /** Asks the queues. What it throws is shown instead of figures. Left out where there are none. */
+  readonly queues?: () => Promise<Readonly<Record<Stage, QueueDepth>>>;
+}
