@@ -463,3 +463,88 @@ export function answersOf(
     ...real,
   };
 }
+
+const VISITS: Table = {
+  name: "fact_visit",
+  kind: "fact",
+  description: "One row per version of a visit.",
+  rows: 1482,
+  isEstimate: false,
+  fresh_at: ago(42),
+  fresh_batch: 4127,
+  history: Array.from({ length: 30 }, (_, i) => ({
+    at: ago((29 - i) * 86_400),
+    value: 300 + i * 40,
+  })),
+  minutes: minutes((i) => i % 7),
+  references: ["dim_place"],
+  sources: ["visit"],
+  columns: [
+    { name: "visit_record_id", type: "serial", nullable: false, key: false, from: "the loader" },
+    { name: "visit_id", type: "integer", nullable: false, key: true, from: "visit.visit_id" },
+    {
+      name: "place_id",
+      type: "integer",
+      nullable: false,
+      key: false,
+      from: "visit.place_id",
+      references: "dim_place",
+    },
+    {
+      name: "mood",
+      type: "varchar",
+      nullable: true,
+      key: false,
+      from: "visit.mood",
+      meaning: "How it went",
+    },
+  ],
+  sample: [{ visit_record_id: 1482, visit_id: 7, place_id: 1, mood: "fine" }],
+  versions: {
+    record: "visit_id 7",
+    rows: [
+      { row: { visit_record_id: 1481, visit_id: 7, place_id: 1, mood: null }, changed: [] },
+      { row: { visit_record_id: 1482, visit_id: 7, place_id: 1, mood: "fine" }, changed: ["mood"] },
+    ],
+  },
+};
+const PLACES: Table = {
+  ...VISITS,
+  name: "dim_place",
+  kind: "dimension",
+  description: "One row per place.",
+  history: [],
+  references: [],
+  sources: ["place"],
+  columns: [
+    { name: "place_id", type: "integer", nullable: false, key: true, from: "place.place_id" },
+  ],
+  sample: [{ place_id: 1 }],
+};
+delete (PLACES as { versions?: unknown }).versions;
+
+const MONTHS = ["2026-09", "2026-10", "2026-11"];
+
+/** A small star and its business. */
+export const STAR: Pick<Answers, "tables" | "table" | "business"> = {
+  tables: async () => [VISITS, PLACES],
+  table: async (name) => [VISITS, PLACES].find((one) => one.name === name),
+  business: async () => ({
+    as_of_batch: 4127,
+    as_of: "2026-11-22",
+    sales: ["GBP", "unknown"].map((currency) => ({
+      currency,
+      months: MONTHS.map((month, i) => ({ month, amount: `${(i + 1) * 730_000}.50` })),
+    })),
+    designs: [
+      { design: "Velvet 1", units: 2000, orders: 2 },
+      { design: "Cotton 2", units: 1, orders: 1 },
+    ],
+    staff: [{ department: "Sales", people: [{ name: "Aisha Rahman", units: 2001 }] }],
+    payments: {
+      months: MONTHS.map((month) => ({ month, on_time: 90, late: 10 })),
+      overdue: [{ currency: "GBP", payments: 1, amount: "12.50" }],
+    },
+    sql: { sales: "SELECT 1", designs: "SELECT 2", staff: "SELECT 3", payments: "SELECT 4" },
+  }),
+};
