@@ -30,6 +30,7 @@ lint: requirements ## Formatter and linter
 
 typecheck: requirements ## Types, the lines that must not compile among them
 	npx tsc --noEmit
+	npx tsc --noEmit -p watch/page
 
 audit: requirements ## Known vulnerabilities of what is deployed
 	@$(TSX) scripts/audit.ts
@@ -55,7 +56,7 @@ test-node24: requirements ## Tests of what is deployed, on Node 24, which the La
 	@mkdir -p coverage
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
 		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
-		$(foreach folder,bench chaos infrastructure localstack properties rebuild security totesys,--ignore "tests/$(folder)/**")
+		$(foreach folder,bench chaos infrastructure localstack properties rebuild security totesys watch,--ignore "tests/$(folder)/**")
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

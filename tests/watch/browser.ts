@@ -14,9 +14,10 @@ const PLACES = [
   "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
 ];
 
-/** Where Chromium is: CHROMIUM says it, or it is where it usually is. */
+/** Where Chromium is: CHROMIUM says it, or it is where playwright-core or the system puts it. */
 export const findChromium = (): string | undefined =>
-  process.env["CHROMIUM"] || PLACES.find((file) => existsSync(file));
+  process.env["CHROMIUM"] ||
+  [chromium.executablePath(), ...PLACES].find((file) => existsSync(file));
 
 /** Starts it, quiet: it speaks to nobody by itself. Its profile is new, and goes with it. */
 export const openBrowser = (executablePath: string): Promise<Browser> =>
