@@ -2,14 +2,13 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { nameOf } from "../src/aws/names.ts";
 import { UsageError } from "./options.ts";
 
 /** serverless.yml's. */
 export const REGION = "eu-west-2";
 
-export const SERVICE = "totes-warehouse";
-
-export const functionName = (stage: string, name: string): string => `${SERVICE}-${stage}-${name}`;
+export { nameOf as functionName, SERVICE } from "../src/aws/names.ts";
 
 /** Reads `.env.STAGE`, as `sls` does; what the environment has already stays. */
 export function readStageFile(stage: string): void {
@@ -59,7 +58,7 @@ export async function useStage({
   const lambda = new LambdaClient({});
   try {
     for (const name of missing) {
-      const FunctionName = functionName(stage, KNOWN[name]);
+      const FunctionName = nameOf(stage, KNOWN[name]);
       const { Environment } = await lambda
         .send(new GetFunctionConfigurationCommand({ FunctionName }))
         .catch((cause: unknown) => {

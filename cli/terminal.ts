@@ -2,6 +2,7 @@ import cliProgress from "cli-progress";
 import Table from "cli-table3";
 import ora, { type Ora } from "ora";
 import { createColors } from "picocolors";
+import { whole } from "../src/words.ts";
 
 /** Where the text goes: a terminal, a pipe, a file. */
 export type Output = NodeJS.WritableStream & {
@@ -171,23 +172,4 @@ export function wrap(text: string, width: number): string[] {
   return lines;
 }
 
-/** `1,234`. */
-export const whole = (count: number): string => count.toLocaleString("en-GB");
-
-/** `1 row`, `1,234 rows`. */
-export const counted = (count: number, noun: string, plural = `${noun}s`): string =>
-  `${whole(count)} ${count === 1 ? noun : plural}`;
-
-/** `a`, `a and b`, `a, b and c`. */
-export const listed = (items: readonly string[]): string =>
-  [items.slice(0, -1).join(", "), ...items.slice(-1)].filter((part) => part !== "").join(" and ");
-
-/** `512 B`, `3.4 kB`, `1.2 MB`. */
-export function size(bytes: number): string {
-  if (bytes < 1000) return `${bytes} B`;
-  const [amount, unit] = bytes < 1e6 ? [bytes / 1e3, "kB"] : [bytes / 1e6, "MB"];
-  return `${amount.toFixed(1)} ${unit}`;
-}
-
-/** `0.42 s`, of milliseconds. */
-export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(2)} s`;
+export { counted, listed, seconds, size, whole } from "../src/words.ts";

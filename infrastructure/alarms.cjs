@@ -1,5 +1,7 @@
 // The alarms, the topic that they mail by, and the metric filters that count what the functions log. Each alarm says what
 // it means and where the runbook tells what to do. Loaded with require(): keep it CommonJS.
+const thresholds = require("../src/operations/thresholds.json"); // `totes status` says which alarms would be on
+
 const FUNCTIONS = ["Ingestion", "Transformation", "Loading", "Reconciliation"];
 const QUEUES = ["Ingestion", "Transformation", "Loading"];
 const noValue = { Ref: "AWS::NoValue" };
@@ -110,7 +112,7 @@ module.exports = async ({ resolveVariable }) => {
       {
         ...ofQueue(`${of}Queue`),
         MetricName: "ApproximateAgeOfOldestMessage",
-        Threshold: stage.visibilityTimeout * 2,
+        Threshold: stage.visibilityTimeout * thresholds.deliveries,
       },
     );
   }
@@ -122,7 +124,7 @@ module.exports = async ({ resolveVariable }) => {
       ...ofService("transformation"),
       MetricName: "RowsRejected",
       Statistic: "Sum",
-      Period: 300,
+      Period: thresholds.rejectedSeconds,
     },
     { well: true },
   );
@@ -148,7 +150,7 @@ module.exports = async ({ resolveVariable }) => {
       MetricName: "Lag",
       Statistic: "Maximum",
       Period: 300,
-      Threshold: 1800,
+      Threshold: thresholds.lagSeconds,
     },
   );
   alarm(
@@ -212,8 +214,8 @@ module.exports = async ({ resolveVariable }) => {
       MetricName: "Heartbeat",
       Statistic: "Sum",
       Period: 300,
-      EvaluationPeriods: 6,
-      DatapointsToAlarm: 6,
+      EvaluationPeriods: thresholds.silentSeconds / 300,
+      DatapointsToAlarm: thresholds.silentSeconds / 300,
       Threshold: 1,
       ComparisonOperator: "LessThanThreshold",
       // Silence is the alarm, unless nothing is meant to start by itself.

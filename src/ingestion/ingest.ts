@@ -205,6 +205,7 @@ class Run {
   #last: Read<IngestionManifest> | undefined;
   #batches = 0;
   #bytes = 0;
+  #began = new Date();
   readonly #rows = new Map<string, number>();
 
   constructor(work: Work, reading: Reading, last: Read<IngestionManifest> | undefined) {
@@ -218,6 +219,9 @@ class Run {
     const { bucket, repair } = this.#work;
     const { plan, snapshot } = this.#reading;
     const batch = (this.#last?.manifest.batch ?? 0) + 1;
+    const began = this.#began;
+    // The next batch is read while this one is written.
+    this.#began = new Date();
     const made = await Promise.all(
       tables.map(async ({ drivingRows, ...rows }) => {
         const { object, body } = await this.#finish(getObjectPath, batch, rows);
@@ -232,6 +236,7 @@ class Run {
       run: this.#run,
       kind: named ? (repair ? "resync" : "changes") : plan.kind,
       previous_sha256: this.#last?.sha256 ?? null,
+      started_at: began.toISOString(),
       committed_at: new Date().toISOString(),
       ...snapshot,
       fence: plan.goesOn?.fence ?? snapshot.fence,

@@ -31,6 +31,8 @@ const common = {
   kind: kinds,
   /** Of the bytes of the ingestion manifest before; null for batch 1. */
   previous_sha256: v.nullable(sha256Shape),
+  /** When the work on the batch began; manifests of before it was written lack it. Nothing but people go by it. */
+  started_at: v.optional(v.string()),
   committed_at: v.string(),
   /** Keys of rows that are gone: one object a table that has any. */
   deleted: v.optional(v.array(lakeObject), []),

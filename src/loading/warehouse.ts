@@ -60,15 +60,7 @@ export async function prepareTables(
     db,
     tables.map((table) => ({ schema, name: table.name })),
   );
-  const problems = tables.flatMap((table) => {
-    const found = catalogue.get(table.name);
-    return found ? differences(table, found) : [];
-  });
-  if (problems.length > 0)
-    throw new WarehouseError(
-      `the warehouse differs from the declarations in tables/: ${problems.join("; ")}. ` +
-        "Alter the warehouse, or the declaration, until they agree",
-    );
+  checkWarehouse(tables, catalogue);
   const byName = new Map(tables.map((table) => [table.name, table]));
   const done: string[] = [];
   for (const table of tables) {
@@ -100,6 +92,25 @@ export async function prepareTables(
     ]),
   );
   return { done, typeOf: (table, column) => types.get(table.name)?.get(column) };
+}
+
+/**
+ * Holds the warehouse's catalogue against the declared tables; a table that is not there is no difference.
+ * @throws WarehouseError naming every table and column that differs
+ */
+export function checkWarehouse(
+  tables: readonly Table[],
+  catalogue: ReadonlyMap<string, CatalogueTable>,
+): void {
+  const problems = tables.flatMap((table) => {
+    const found = catalogue.get(table.name);
+    return found ? differences(table, found) : [];
+  });
+  if (problems.length > 0)
+    throw new WarehouseError(
+      `the warehouse differs from the declarations in tables/: ${problems.join("; ")}. ` +
+        "Alter the warehouse, or the declaration, until they agree",
+    );
 }
 
 /** The internal name of a column's type in the warehouse; undefined where it was just made as declared. */

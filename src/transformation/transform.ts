@@ -62,6 +62,7 @@ export async function transform(
   batch: number,
   { at = new Date(), rebuild = false }: TransformOptions = {},
 ): Promise<TransformationSummary> {
+  const began = new Date();
   const nothing = { batch, rows: {}, rejected: {}, deleted: {}, bytes: 0, left: [] };
   const before = await readProcessedManifest(buckets.processed, batch);
   const { manifest, sha256: ingestion_sha256 } = await readChained(buckets.ingestion, batch);
@@ -141,6 +142,7 @@ export async function transform(
     previous_sha256: manifest.previous_sha256,
     ingestion_sha256,
     ingested_at: manifest.committed_at,
+    started_at: began.toISOString(),
     committed_at: new Date().toISOString(),
     build: getBuild(),
     fingerprints: fingerprintsOf(ready),

@@ -87,12 +87,16 @@ describe("the lake", () => {
         "system_identifier",
         "snapshot",
         "fence",
+        "started_at",
         "committed_at",
         "fingerprints",
         "run",
         "cursor",
       );
       expect(manifest.cursor).to.equal(null);
+      const made = await p.processed(batch);
+      const times = [manifest, made].flatMap((of) => [of.started_at!, of.committed_at]);
+      expect(times).to.deep.equal(times.toSorted());
       expect((await p.processed(batch)).ingestion_sha256).to.equal(sha256(bytes));
       previous = sha256(bytes);
     }

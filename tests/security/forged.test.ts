@@ -22,6 +22,7 @@ const PLACES = [
   "run",
   "kind",
   "previous_sha256",
+  "started_at",
   "committed_at",
   "build",
   "system_identifier",
