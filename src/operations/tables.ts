@@ -11,6 +11,7 @@ import {
   type Column as Declared,
   type Table as Declaration,
 } from "../table.ts";
+import { hasLedger } from "./loads.ts";
 import type { Column, Point, Table, TableSummary, Value } from "./types.ts";
 
 /** Where the tables are, and what declares them. */
@@ -83,12 +84,14 @@ const isFact = ({ name: of }: Declaration): boolean => of.startsWith("fact_");
 
 async function summaries(
   db: Db,
-  { schema, ledger }: Connection,
+  place: Connection,
   declared: readonly Declaration[],
 ): Promise<TableSummary[]> {
+  const { schema, ledger } = place;
   const counts = await countRows(db, schema, declared);
-  const days = await readDays(db, ledger);
-  const minutes = await readMinutes(db, ledger);
+  const isLoaded = await hasLedger(place);
+  const days = isLoaded ? await readDays(db, ledger) : [];
+  const minutes = isLoaded ? await readMinutes(db, ledger) : [];
   const now = Date.now();
   return declared.map((one): TableSummary => {
     const { rows, isEstimate } = counts.get(one.name) ?? { rows: 0, isEstimate: false };
@@ -173,16 +176,7 @@ const changesOf = (ledger: string): string =>
     select l.batch, l.loaded_at, t.key, (t.value #>> '{}')::bigint
       from ${loadsOf(ledger)} l, jsonb_each(l.receipt -> 'inferred') t)`;
 
-async function isThere(db: Db, ledger: string): Promise<boolean> {
-  const { found } = await db.one<{ found: boolean }>(
-    "select to_regclass($1) is not null as found",
-    [loadsOf(ledger)],
-  );
-  return found;
-}
-
 async function readDays(db: Db, ledger: string): Promise<Load[]> {
-  if (!(await isThere(db, ledger))) return [];
   const rows = await db.any<Omit<Load, "changed" | "batch"> & { changed: string; batch: string }>(
     `select name as "table", to_char(loaded_at, 'YYYY-MM-DD') as day, sum(changed) as changed,
             max(batch) as batch, to_char(max(loaded_at), ${ISO}) as at
@@ -198,7 +192,6 @@ interface Minute {
 }
 
 async function readMinutes(db: Db, ledger: string): Promise<Minute[]> {
-  if (!(await isThere(db, ledger))) return [];
   const rows = await db.any<Omit<Minute, "changed"> & { changed: string }>(
     `select name as "table", to_char(loaded_at, 'YYYY-MM-DD"T"HH24:MI') as minute, sum(changed) as changed
        from ${changesOf(ledger)} c where loaded_at > now() - make_interval(mins => $1) group by 1, 2`,
