@@ -12,6 +12,8 @@ export interface QueueDepth {
   /** Messages that the function has, and those whose delivery failed until they are delivered again. */
   readonly inFlight: number;
   readonly dead: number;
+  /** Seconds after which a failed message is delivered again, where the queue says so. */
+  readonly visibilityTimeout?: number;
 }
 
 /** Where a pipeline is. Everything in `src/operations/` reads from here, and writes nothing. */
