@@ -314,7 +314,10 @@ export function whoHolds(seconds: number, holder: SourceLook["holder"]): string 
   if (holder.pid === null)
     return `Held by the prepared transaction ${holder.application_name} of user ${holder.usename} for ${open}.`;
   const application = holder.application_name ? `, application ${holder.application_name}` : "";
-  return `Held by pid ${holder.pid}: user ${holder.usename}${application}, ${holder.state} for ${open}.`;
+  // What it is at, and since when, is shown to whoever may read all statistics.
+  const since =
+    holder.state === null ? `open for ${open} or longer` : `${holder.state} for ${open}`;
+  return `Held by pid ${holder.pid}: user ${holder.usename}${application}, ${since}.`;
 }
 
 /** `batch 44`, `batches 44 to 49`. */
