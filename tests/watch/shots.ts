@@ -17,6 +17,7 @@ import { findChromium, open, openBrowser, openTab } from "./browser.ts";
 /** Up to when the generated shop has traded. */
 const CLOSED = Date.UTC(2023, 11, 29, 17);
 const TICKS = 14;
+const NOTHING = { waiting: 0, inFlight: 0, dead: 0 };
 
 const folder = path.join(import.meta.dirname, "..", "..", "docs", "pictures");
 const chromium = findChromium();
@@ -30,6 +31,8 @@ const places: Places = {
   buckets: { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET },
   tables: await getTables(),
   stage: "local",
+  // The functions are called here, one after the other: nothing waits.
+  queues: async () => ({ ingestion: NOTHING, transformation: NOTHING, loading: NOTHING }),
 };
 const browser = await openBrowser(chromium);
 // What stands is said at once, and not when it has stood a while.
