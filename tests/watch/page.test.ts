@@ -79,6 +79,10 @@ describe("the page of totes watch", function () {
       for (const hash of ["#/quarantine", "#/business"]) await look(hash);
       answers = answersOf("stopped");
       for (const hash of ["", "#/batches/43"]) await look(hash);
+      for (const state of ["held", "unreachable"] as const) {
+        answers = answersOf(state);
+        await look("");
+      }
       answers = answersOf("empty");
       for (const hash of ["", "#/batches"]) await look(hash);
       await own.page.context().close();
