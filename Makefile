@@ -30,6 +30,7 @@ lint: requirements ## Formatter and linter
 
 typecheck: requirements ## Types, the lines that must not compile among them
 	npx tsc --noEmit
+	npx tsc --noEmit -p watch/page
 
 audit: requirements ## Known vulnerabilities of what is deployed
 	@$(TSX) scripts/audit.ts

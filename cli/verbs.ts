@@ -8,9 +8,11 @@ import { rebuild } from "./verbs/rebuild.ts";
 import { reconcile } from "./verbs/reconcile.ts";
 import { sources } from "./verbs/sources.ts";
 import { status } from "./verbs/status.ts";
+import { watch } from "./verbs/watch.ts";
 
 /** All verbs, in the order in which `--help` names them. */
 export const VERBS: readonly Verb[] = [
+  watch,
   status,
   doctor,
   batches,

@@ -8,14 +8,17 @@ import type { IngestionManifest } from "../lake/manifest.ts";
 /** `busy`: work is under way; `idle`: there is nothing to judge. */
 export type Status = "ok" | "busy" | "warn" | "bad" | "idle";
 
-export type StationId =
-  | "source"
-  | "ingestion"
-  | "ingestion_bucket"
-  | "transformation"
-  | "processed_bucket"
-  | "loading"
-  | "warehouse";
+/** Where a batch can be, in order. */
+export const STATIONS = [
+  "source",
+  "ingestion",
+  "ingestion_bucket",
+  "transformation",
+  "processed_bucket",
+  "loading",
+  "warehouse",
+] as const;
+export type StationId = (typeof STATIONS)[number];
 
 /** One thing to do. `command` is typed by a person, never run by what shows it. */
 export interface Step {
@@ -196,12 +199,16 @@ export interface TableSummary {
   /** The module's: `One row per …`. */
   readonly description: string;
   readonly rows: number;
-  /** When a batch last touched it. */
+  /** Whether `rows` is the server's estimate: counting would take long. */
+  readonly isEstimate: boolean;
+  /** When a batch last changed it. */
   readonly fresh_at: string | null;
   readonly fresh_batch: number | null;
-  /** Rows at the end of each day, 30 of them. */
+  /** Rows at the end of each day, at most 30 of them, the last now; none where the receipts do not tell. */
   readonly history: readonly Point[];
-  /** Dimensions that a fact refers to. */
+  /** Rows added or changed, one a minute, 60 of them. */
+  readonly minutes: readonly Point[];
+  /** Tables that it refers to. */
   readonly references: readonly string[];
   readonly sources: readonly string[];
 }
@@ -211,22 +218,22 @@ export interface Column {
   readonly type: string;
   readonly nullable: boolean;
   readonly key: boolean;
-  readonly meaning: string;
-  /** `sales_order.units_sold`, `the loader` or `lookup department.location`. */
+  readonly meaning?: string;
+  /** `sales_order.units_sold`, `the loader`. */
   readonly from: string;
   readonly references?: string;
 }
 
 export interface Table extends TableSummary {
   readonly columns: readonly Column[];
-  /** The five newest. */
+  /** The 5 newest. */
   readonly sample: readonly Readonly<Record<string, Value>>[];
+  /** Of the record that changed last, the oldest first. */
   readonly versions?: {
     readonly record: string;
     readonly rows: readonly {
-      readonly batch: number;
-      readonly seen_at: string;
       readonly row: Readonly<Record<string, Value>>;
+      /** Columns that differ from the version before. */
       readonly changed: readonly string[];
     }[];
   };
@@ -251,37 +258,4 @@ export interface QuarantineGroup {
     readonly at: string;
     readonly row: Readonly<Record<string, Value>>;
   }[];
-}
-
-/** Amounts are decimal strings, never added across currencies. */
-export interface Business {
-  readonly as_of_batch: number;
-  readonly sales: readonly {
-    readonly currency: string;
-    readonly months: readonly { readonly month: string; readonly amount: string }[];
-  }[];
-  /** The first eight, of the last 30 days. */
-  readonly designs: readonly {
-    readonly design: string;
-    readonly units: number;
-    readonly orders: number;
-  }[];
-  /** Of the last 30 days. */
-  readonly staff: readonly {
-    readonly department: string;
-    readonly people: readonly { readonly name: string; readonly units: number }[];
-  }[];
-  readonly payments: {
-    readonly months: readonly {
-      readonly month: string;
-      readonly on_time: number;
-      readonly late: number;
-    }[];
-    readonly overdue: readonly {
-      readonly currency: string;
-      readonly payments: number;
-      readonly amount: string;
-    }[];
-  };
-  readonly sql: Readonly<Record<"sales" | "designs" | "staff" | "payments", string>>;
 }
