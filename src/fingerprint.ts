@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Source, Table } from "./table.ts";
+import type { Column, Source, Table } from "./table.ts";
 
 const digest = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
@@ -19,9 +19,18 @@ const marksOf = ({ sources, lookups }: Table): string[] =>
     changes.by === "timestamp" ? [`${name}.${changes.column}`] : [],
   );
 
+/** Columns without what is said of them to people: new words fill no table again. */
+const unsaid = ({ columns }: Table): Record<string, Column> =>
+  Object.fromEntries(
+    Object.entries(columns).map(([name, { meaning: _, examples: __, ...column }]) => [
+      name,
+      column,
+    ]),
+  );
+
 /** Changes when the table must be filled again: `closure.rows`, what is read for it and what is made of that. */
 export const fingerprint = (table: Table): string =>
-  `${closureOf(table)}.${digest([table.name, table.columns, table.version, ...marksOf(table)])}`;
+  `${closureOf(table)}.${digest([table.name, unsaid(table), table.version, ...marksOf(table)])}`;
 
 /** The fingerprint of each of `tables`, by name. */
 export const fingerprintsOf = (tables: readonly Table[]): Record<string, string> =>
