@@ -20,11 +20,11 @@ const marksOf = ({ sources, lookups }: Table): string[] =>
   );
 
 /** Columns without what is said of them to people: new words fill no table again. */
-const unsaid = ({ columns }: Table): Record<string, Column> =>
+const unsaid = ({ columns }: Table): Record<string, Partial<Column>> =>
   Object.fromEntries(
-    Object.entries(columns).map(([name, { meaning: _, examples: __, ...column }]) => [
+    Object.entries(columns).map(([name, column]) => [
       name,
-      column,
+      { ...column, meaning: undefined, examples: undefined },
     ]),
   );
 
