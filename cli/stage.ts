@@ -1,20 +1,40 @@
 /** Which stage a command works on: where its buckets and secrets are. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { connect } from "node:net";
 import path from "node:path";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
-import { UsageError } from "./options.ts";
 
 /** serverless.yml's. */
 export const REGION = "eu-west-2";
 
 export const SERVICE = "totes-warehouse";
 
+/** The stage of the embedded stack. */
+export const LOCAL = "local";
+
 export const functionName = (stage: string, name: string): string => `${SERVICE}-${stage}-${name}`;
+
+const ROOT = path.join(import.meta.dirname, "..");
+
+/** A stage that is not there, or cannot be asked: says which and what to do. */
+export class StageError extends Error {
+  override readonly name = "StageError";
+}
 
 /** Reads `.env.STAGE`, as `sls` does; what the environment has already stays. */
 export function readStageFile(stage: string): void {
-  const file = path.join(import.meta.dirname, "..", `.env.${stage}`);
+  const file = path.join(ROOT, `.env.${stage}`);
   if (existsSync(file)) process.loadEnvFile(file);
+}
+
+/** The stages that this checkout knows: of serverless.yml and of `.env.STAGE`. */
+export function knownStages(): readonly string[] {
+  const files = readdirSync(ROOT).flatMap((file) => /^\.env\.(\w+)$/.exec(file)?.[1] ?? []);
+  const [, params = ""] =
+    /^params:\n((?: .*\n|\n)+)/m.exec(readFileSync(path.join(ROOT, "serverless.yml"), "utf8")) ??
+    [];
+  const declared = [...params.matchAll(/^ {2}(\w+):/gm)].map(([, stage]) => stage!);
+  return [...new Set([...files, ...declared])].filter((stage) => stage !== "default").sort();
 }
 
 /** What the functions know of their stage, and which function has it. */
@@ -25,37 +45,24 @@ const KNOWN = {
   WAREHOUSE_SECRET: "loading",
 } as const;
 
-/** The arguments that say which stage, for `parseOptions`. */
-export const STAGE_ARGUMENTS = {
-  stage: { type: "string" },
-  region: { type: "string" },
-} as const;
-
-/** What `--help` says of them. */
-export const STAGE_HELP = `  --stage STAGE    the stage: its buckets and secrets are those of its deployed functions, or
-                   of .env.STAGE; left out: INGESTION_BUCKET, PROCESSED_BUCKET,
-                   SOURCE_SECRET and WAREHOUSE_SECRET of the environment
-  --region REGION  where it is (default AWS_REGION, or ${REGION})`;
-
 /**
  * Has the environment name a stage's buckets and secrets, as a function's does: those that it names already stay, the
  * others are asked of the deployed functions.
- * @throws UsageError where neither knows
+ * @throws StageError where the embedded stack is not running, or a stage's functions do not say
  */
 export async function useStage({
   stage,
   region,
 }: {
-  readonly stage?: string | undefined;
+  readonly stage: string;
   readonly region?: string | undefined;
 }): Promise<void> {
-  if (stage !== undefined) readStageFile(stage);
+  readStageFile(stage);
   if (region !== undefined) process.env["AWS_REGION"] = region;
   process.env["AWS_REGION"] ??= REGION;
+  if (stage === LOCAL) await checkRunning();
   const missing = Object.keys(KNOWN).filter((name) => !process.env[name]) as (keyof typeof KNOWN)[];
   if (missing.length === 0) return;
-  if (stage === undefined)
-    throw new UsageError(`say which stage: --stage dev (or set ${missing.join(", ")})`);
   const lambda = new LambdaClient({});
   try {
     for (const name of missing) {
@@ -63,17 +70,46 @@ export async function useStage({
       const { Environment } = await lambda
         .send(new GetFunctionConfigurationCommand({ FunctionName }))
         .catch((cause: unknown) => {
-          const why = cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause);
-          throw new UsageError(
-            `${name} is not set, and ${FunctionName} in ${process.env["AWS_REGION"]} cannot be asked for it: ${why}`,
-            { cause },
-          );
+          throw new StageError(unasked(stage, FunctionName, cause as Error), { cause });
         });
       const value = Environment?.Variables?.[name];
-      if (value === undefined) throw new UsageError(`${FunctionName} does not say ${name}: set it`);
+      if (value === undefined)
+        throw new StageError(
+          `${FunctionName} does not say ${name}: deploy stage ${stage} again, or set ${name}`,
+        );
       process.env[name] = value;
     }
   } finally {
     lambda.destroy();
+  }
+}
+
+function unasked(stage: string, name: string, cause: Error): string {
+  if (cause.name === "ResourceNotFoundException")
+    return (
+      `stage ${stage} is not deployed in ${process.env["AWS_REGION"]} (it has no function ${name}): ` +
+      `\`npx sls deploy --stage ${stage}\` deploys it, --region says where else it is`
+    );
+  return `stage ${stage} cannot be asked where its buckets and secrets are: ${cause.name}: ${cause.message}`;
+}
+
+/** @throws StageError where nothing answers at the endpoint */
+async function checkRunning(): Promise<void> {
+  const endpoint = process.env["AWS_ENDPOINT_URL"];
+  if (!endpoint)
+    throw new StageError(
+      "AWS_ENDPOINT_URL is empty: stage local would be AWS itself; unset it, and .env.local says it",
+    );
+  const { hostname, port } = new URL(endpoint);
+  const socket = connect({ host: hostname, port: Number(port) });
+  try {
+    await new Promise<void>((resolve, reject) => socket.on("connect", resolve).on("error", reject));
+  } catch (cause) {
+    throw new StageError(
+      `no stack is running here (nothing answers at ${endpoint}): \`npx totes up\` starts one`,
+      { cause },
+    );
+  } finally {
+    socket.destroy();
   }
 }

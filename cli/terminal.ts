@@ -9,11 +9,16 @@ export type Output = NodeJS.WritableStream & {
   readonly columns?: number;
 };
 
-const WIDTH = 80;
+/** Columns: of whatever has none of its own, and what text is fitted to at least and at most. */
+const WIDTH = { usual: 80, least: 40, most: 100 } as const;
 /** Between a field's name and its text. */
 const INDENT = 14;
 
-/** Text for a person, 80 columns wide; with colours and motion on a terminal alone, and not where NO_COLOR is set. */
+/** The columns that text for an output has room in. */
+export const widthOf = ({ isTTY, columns }: Output): number =>
+  isTTY && columns ? Math.max(WIDTH.least, Math.min(WIDTH.most, columns)) : WIDTH.usual;
+
+/** Text for a person, as wide as the terminal is; with colours and motion on a terminal alone, and not where NO_COLOR is set. */
 export class Terminal {
   readonly #output: Output;
   readonly #isLively: boolean;
@@ -21,12 +26,18 @@ export class Terminal {
   #isSilent = false;
   #moving: { stop(): unknown } | undefined;
 
-  constructor(output: Output) {
+  /** @param options isPlain: no colours and no motion, whatever the output is */
+  constructor(output: Output, { isPlain = false }: { readonly isPlain?: boolean } = {}) {
     this.#output = output;
     const { NO_COLOR, TERM } = process.env;
     // A terminal that does not know its width has 0 columns: ora would clear lines for ever.
-    this.#isLively = output.isTTY === true && !!output.columns && !NO_COLOR && TERM !== "dumb";
+    this.#isLively =
+      output.isTTY === true && !!output.columns && !NO_COLOR && TERM !== "dumb" && !isPlain;
     this.#colours = createColors(this.#isLively);
+  }
+
+  get #width(): number {
+    return widthOf(this.#output);
   }
 
   /** A line as it is, or an empty one. */
@@ -42,22 +53,27 @@ export class Terminal {
 
   /** A name and what there is to say about it, wrapped. */
   field(name: string, text: string): void {
-    const [first = "", ...rest] = wrap(text, WIDTH - INDENT);
-    this.line(`  ${this.#colours.cyan(name.padEnd(INDENT - 3))} ${first}`);
-    for (const line of rest) this.line(" ".repeat(INDENT) + line);
+    this.#field(2, name, INDENT - 3, text);
+  }
+
+  #field(indent: number, name: string, nameWidth: number, text: string): void {
+    const begin = indent + Math.max(name.length, nameWidth) + 1;
+    const [first = "", ...rest] = wrap(text, this.#width - begin);
+    this.line(`${" ".repeat(indent)}${this.#colours.cyan(name.padEnd(nameWidth))} ${first}`);
+    for (const line of rest) this.line(" ".repeat(indent + nameWidth + 1) + line);
   }
 
   /** A paragraph, wrapped. */
   paragraph(text: string): void {
-    for (const line of wrap(text, WIDTH - 2)) this.line(`  ${line}`);
+    for (const line of wrap(text, this.#width - 2)) this.line(`  ${line}`);
   }
 
   /** A paragraph that nobody may overlook. */
   alarm(text: string): void {
-    for (const line of wrap(text, WIDTH - 2)) this.line(`  ${this.#colours.red(line)}`);
+    for (const line of wrap(text, this.#width - 2)) this.line(`  ${this.#colours.red(line)}`);
   }
 
-  /** Rows under a head; the first column to the left, the others to the right. */
+  /** Rows under a head; the first column to the left, the others to the right. Row by row where a terminal is too narrow. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void {
     const table = new Table({
       head: [...head],
@@ -67,8 +83,22 @@ export class Terminal {
     });
     table.push(...rows.map((row) => [...row]));
     const [first = "", ...lines] = table.toString().split("\n");
+    if (this.#output.isTTY && [first, ...lines].some((line) => line.length + 2 > this.#width)) {
+      this.#rows(head, rows);
+      return;
+    }
     this.line(`  ${this.#colours.dim(first)}`);
     for (const line of lines) this.line(`  ${line.trimEnd()}`);
+  }
+
+  /** A table's rows, one below the other. */
+  #rows(head: readonly string[], rows: readonly (readonly string[])[]): void {
+    const nameWidth = Math.max(...head.slice(1).map((name) => name.length));
+    for (const [first = "", ...cells] of rows) {
+      this.line(`  ${this.#colours.bold(first)}`);
+      for (const [column, cell] of cells.entries())
+        this.#field(4, head[column + 1]!, nameWidth, cell);
+    }
   }
 
   /** Text of several lines, as it is but for an indent. */
@@ -106,7 +136,10 @@ export class Terminal {
     const bar = new cliProgress.SingleBar({
       format: `  {bar} {value} of {total} ${noun}`,
       formatValue: (value, _options, type) => (type === "percentage" ? `${value}` : whole(value)),
-      barsize: 30,
+      barsize: Math.min(
+        30,
+        this.#width - `  ${whole(total)} of ${whole(total)} ${noun}`.length - 1,
+      ),
       barCompleteChar: "█",
       barIncompleteChar: "░",
       hideCursor: true,

@@ -1,10 +1,12 @@
 /** The command line: reads it, runs the verb that it names, and says in a line what went wrong. */
-import yargs from "yargs";
+import yargs, { type Argv, type FallbackCompletionFunction } from "yargs";
 import packageJson from "../package.json" with { type: "json" };
-import { didYouMean } from "./nearest.ts";
+import { COMPLETE, completes, COMPLETION, completionScript } from "./completion.ts";
+import { inWords } from "./in-words.ts";
 import { UsageError } from "./options.ts";
-import { Terminal, type Output } from "./terminal.ts";
-import type { Say, Verb } from "./verb.ts";
+import { Terminal, widthOf, type Output } from "./terminal.ts";
+import { usageInWords } from "./usage.ts";
+import { nameOf, type Say, type Verb } from "./verb.ts";
 import { VERBS } from "./verbs.ts";
 
 /** Where a run of the command line reads and writes; a process' own unless said otherwise. */
@@ -23,58 +25,116 @@ const OURS: Surroundings = {
 /** Runs one command line. Gives its exit code: the verb's own 0 or 1; 2 where it could not be done. */
 export async function totes(
   args: readonly string[],
-  { out, err, isAnswered }: Surroundings = OURS,
+  surroundings: Surroundings = OURS,
   verbs: readonly Verb[] = VERBS,
 ): Promise<number> {
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
-  if (args.length === 0) args = ["--help"];
+  const { out, err } = surroundings;
   let code = 0;
-  const program = yargs([...args])
-    .scriptName("totes")
-    .usage("$0 <verb>\n\nKeeps a star-schema warehouse true to the shop's database, and shows how.")
-    .option("json", { type: "boolean", describe: "the answer as JSON on standard output" })
-    .option("color", {
-      type: "boolean",
-      describe: "colours and motion; --no-color, NO_COLOR=1 or a pipe leave them out",
-    })
-    .alias("help", "h")
-    .version(packageJson.version)
-    .epilogue("totes <verb> --help says more about one.")
-    .wrap(Math.max(40, Math.min(100, out.columns || 80)))
-    .exitProcess(false)
-    .strict()
-    .demandCommand(1)
+  let verb: Verb | undefined;
+  if (args.length === 0) args = ["--help"];
+  const program = programOf(out, args);
+  const usage = (message: string): UsageError =>
+    new UsageError(
+      usageInWords(message, {
+        args,
+        command: verb?.command,
+        verbs: [...verbs.map(nameOf), COMPLETION],
+        options: Object.keys(optionsOf(program).key),
+      }),
+    );
+  program
     .fail((message, error) => {
-      throw error ?? new UsageError(message);
-    });
-  for (const { command, describe, build, run } of verbs)
+      // YError: yargs' own, of what a value's `coerce` threw.
+      throw error === undefined || error.name === "YError" ? usage(message) : error;
+    })
+    .check((given) => checkValues(given, optionsOf(program).array), true);
+  for (const one of verbs)
     program.command({
-      command,
-      describe,
-      builder: build,
+      command: one.command,
+      describe: one.describe,
+      builder: (args: Argv) => {
+        verb = one;
+        return one.build(args);
+      },
       handler: async (given) => {
-        if (given["color"] === false) process.env["NO_COLOR"] = "1";
-        code = await run(given, say(given["json"] === true, { out, err, isAnswered }));
+        code = await run(one, given, surroundings);
       },
     });
-  program.completion(
-    "completion",
-    "a script that completes verbs, options and tables, for bash or zsh",
-  );
   try {
-    await program.parseAsync([...args], {}, (_error, _args, output) => {
-      if (output) out.write(`${output}\n`);
+    const names = args[0] === COMPLETE ? await completes(args, verbs) : [];
+    const complete: FallbackCompletionFunction = (_word, _given, usual, done) => {
+      usual((_error, usually = []) =>
+        done(
+          names.length > 0 ? [...usually.filter((one) => !one.startsWith("-")), ...names] : usually,
+        ),
+      );
+    };
+    program.completion(
+      COMPLETION,
+      "a script for your shell that completes verbs, options, tables and stages",
+      complete,
+    );
+    await program.parseAsync([...args], {}, (_error, _given, output) => {
+      if (output) out.write(`${args[0] === COMPLETION ? completionScript(output) : output}\n`);
     });
     return code;
   } catch (error) {
-    err.write(`${inWords(error, args, verbs)}\n`);
+    err.write(`${inWords(error, `totes ${verb ? `${nameOf(verb)} ` : ""}--help`)}\n`);
     return 2;
   }
 }
 
-function say(isJson: boolean, { out, err, isAnswered }: Surroundings): Say {
-  return {
-    terminal: new Terminal(isJson ? err : out),
+function programOf(out: Output, args: readonly string[]): Argv {
+  return yargs([...args])
+    .scriptName("totes")
+    .usage("$0 <verb>\n\nKeeps a star-schema warehouse true to the shop's database, and shows how.")
+    .parserConfiguration({ "boolean-negation": false, "dot-notation": false })
+    .option("json", { type: "boolean", describe: "the answer as JSON on standard output" })
+    .option("no-color", {
+      type: "boolean",
+      describe: "no colours, nothing that moves; so it is with NO_COLOR=1 and on a pipe",
+    })
+    .alias("help", "h")
+    .describe("help", "this text")
+    .version(packageJson.version)
+    .describe("version", "the version of this checkout")
+    .epilogue("totes <verb> --help says more about one.")
+    .wrap(widthOf(out))
+    .exitProcess(false)
+    .strict()
+    .demandCommand(1);
+}
+
+/** What yargs knows of the verb that is read; not in its types. */
+const optionsOf = (program: Argv) =>
+  (
+    program as unknown as {
+      getOptions(): { key: Readonly<Record<string, unknown>>; array: readonly string[] };
+    }
+  ).getOptions();
+
+/** No option without its value, and none twice but those that are lists. */
+function checkValues(given: Readonly<Record<string, unknown>>, lists: readonly string[]): true {
+  for (const [name, value] of Object.entries(given)) {
+    if (name === "_" || name === "$0") continue;
+    if (value === "" || (Array.isArray(value) && value.length === 0))
+      throw new UsageError(`--${name} takes a value`);
+    if (Array.isArray(value) && !lists.includes(name))
+      throw new UsageError(`--${name} is given twice`);
+  }
+  return true;
+}
+
+async function run(
+  verb: Verb,
+  given: Parameters<Verb["run"]>[0],
+  { out, err, isAnswered }: Surroundings,
+): Promise<number> {
+  const isJson = given["json"] === true;
+  const terminal = new Terminal(isJson ? err : out, { isPlain: given["noColor"] === true });
+  const say: Say = {
+    terminal,
     isJson,
     isAnswered,
     answer: (json) => {
@@ -85,16 +145,17 @@ function say(isJson: boolean, { out, err, isAnswered }: Surroundings): Say {
         await new Promise((resolve) => out.once("drain", resolve));
     },
   };
-}
-
-function inWords(error: unknown, args: readonly string[], verbs: readonly Verb[]): string {
-  if (!(error instanceof Error)) return String(error);
-  // yargs' own is what a coerced value came to.
-  if (!(error instanceof UsageError) && error.name !== "YError")
-    return `${error.name}: ${error.message}`;
-  const [first = ""] = args;
-  const names = verbs.map(({ command }) => command.split(" ")[0]!);
-  if (!first.startsWith("-") && !names.includes(first))
-    return `there is no verb ${first}${didYouMean(first, names)} \`totes --help\` names all`;
-  return `${error.message}; \`totes ${names.includes(first) ? `${first} ` : ""}--help\` says what there is`;
+  const stop = (): void => {
+    terminal.calm();
+    err.write(`stopped; ${verb.stopped}\n`);
+    // As a shell has it of a process that Ctrl-C ended.
+    process.exit(130);
+  };
+  if (verb.stopped !== undefined) process.once("SIGINT", stop);
+  try {
+    return await verb.run(given, say);
+  } finally {
+    process.off("SIGINT", stop);
+    terminal.calm();
+  }
 }

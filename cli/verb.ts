@@ -1,5 +1,6 @@
 /** What a verb of `totes` is: what it is called, what it takes, what it does. */
 import type { Argv, ArgumentsCamelCase } from "yargs";
+import { LOCAL } from "./stage.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** What a verb says it with. */
@@ -21,9 +22,17 @@ export interface Verb {
   readonly command: string;
   /** One line. */
   readonly describe: string;
+  readonly examples: Examples;
+  readonly stopped?: string;
   readonly build: (args: Argv) => Argv;
   readonly run: (args: ArgumentsCamelCase, say: Say) => Promise<number>;
 }
+
+/** What to type after `totes`, and what it does. */
+type Examples = readonly (readonly [line: string, does: string])[];
+
+/** `batch` of `batch <number>`. */
+export const nameOf = ({ command }: Pick<Verb, "command">): string => command.split(" ")[0]!;
 
 /** Declares a verb. */
 export function defineVerb<A>(of: {
@@ -31,17 +40,20 @@ export function defineVerb<A>(of: {
   readonly describe: string;
   /** More about it, below the usage. */
   readonly about?: string;
-  /** What to type, and what it does. */
-  readonly examples: readonly (readonly [line: string, does: string])[];
+  readonly examples: Examples;
+  /** What is to be known of it after Ctrl-C; a verb that says nothing ends as any process does, or sees to it itself. */
+  readonly stopped?: string;
   /** Adds its options and positionals. Where a value does not fit, throws UsageError out of `coerce` or `check`. */
   readonly build: (args: Argv) => Argv<A>;
   /** Gives the exit code: 0 all is well, 1 it is not, and the answer says what; else throws, which is 2. */
   readonly run: (args: ArgumentsCamelCase<A>, say: Say) => Promise<number>;
 }): Verb {
-  const { command, describe, about, examples, build, run } = of;
+  const { command, describe, about, examples, stopped, build, run } = of;
   return {
     command,
     describe,
+    examples,
+    ...(stopped === undefined ? {} : { stopped }),
     build: (args) => {
       const built = build(
         args.usage([`$0 ${command}`, describe, ...(about ? [about] : [])].join("\n\n")),
@@ -58,12 +70,10 @@ export const stageOptions = <T>(args: Argv<T>) =>
   args
     .option("stage", {
       type: "string",
-      default: "local",
+      default: LOCAL,
       describe: "local: the stack that `totes up` started; else a deployed stage",
-      group: "Where:",
     })
     .option("region", {
       type: "string",
       describe: "of the stage (AWS_REGION, or eu-west-2)",
-      group: "Where:",
     });

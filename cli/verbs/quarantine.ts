@@ -12,6 +12,7 @@ import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { useStage } from "../stage.ts";
+import { tableNamed } from "../tables.ts";
 import { counted, listed, whole } from "../terminal.ts";
 import { defineVerb, stageOptions, type Say } from "../verb.ts";
 
@@ -22,7 +23,6 @@ interface Asked extends Filter {
   readonly limit: number;
 }
 
-const LIMIT = 50;
 const BAR = 20;
 
 /** Does what an action says. Gives the exit code. */
@@ -164,6 +164,7 @@ export const quarantine = defineVerb({
         return true;
       }),
   run: async ({ action, key, table, reason, limit, ...stage }, say) => {
+    if (table !== undefined) tableNamed(table, await getTables());
     await useStage(stage);
     const { WAREHOUSE_SECRET } = getSettings("WAREHOUSE_SECRET");
     const warehouse = await connectWith(WAREHOUSE_SECRET);

@@ -1,4 +1,4 @@
-// What `npm run reconcile` calls: holds the warehouse against the source.
+// Holds the warehouse against the source.
 import { createInterface } from "node:readline/promises";
 import { ingest, type IngestionSummary } from "../../src/ingestion/ingest.ts";
 import { sum } from "../../src/observe.ts";
@@ -10,33 +10,32 @@ import {
   type Difference,
   type Repair,
 } from "../../src/reconciliation/difference.ts";
-import { reconcile, type Reconciliation } from "../../src/reconciliation/reconcile.ts";
+import { reconcile as compare, type Reconciliation } from "../../src/reconciliation/reconcile.ts";
 import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
-import { command } from "../command.ts";
-import { UsageError } from "../options.ts";
-import { HELP, readOptions, type ReconcileCommand } from "./reconcile-options.ts";
+import { UsageError, wholeNumber } from "../options.ts";
 import { useStage } from "../stage.ts";
-import { counted, listed, seconds, Terminal, whole } from "../terminal.ts";
+import { tableNamed } from "../tables.ts";
+import { counted, listed, seconds, whole, type Terminal } from "../terminal.ts";
+import { defineVerb, stageOptions, type Say } from "../verb.ts";
 
-process.exitCode = await command(
-  (args) => readOptions(args, process.stdin.isTTY),
-  HELP,
-  async (options) => {
-    const terminal = new Terminal(options.json ? process.stderr : process.stdout);
-    try {
-      return await run(options, terminal);
-    } catch (error) {
-      // 1 would say that there are differences.
-      terminal.calm();
-      console.error(error instanceof Error ? `${error.name}: ${error.message}` : error);
-      return 2;
-    }
-  },
-);
+/** What is asked for. */
+interface Asked {
+  readonly only: readonly string[] | undefined;
+  readonly since: number | Date | undefined;
+  readonly sample: number | undefined;
+  readonly limit: number;
+  readonly repair: boolean;
+  readonly yes: boolean;
+  readonly stage: string;
+  readonly region: string | undefined;
+}
 
-async function run(options: ReconcileCommand, terminal: Terminal): Promise<number> {
+async function run(options: Asked, say: Say): Promise<number> {
+  const { terminal, isJson, answerLine } = say;
+  const tables = await getTables();
+  for (const name of options.only ?? []) tableNamed(name, tables);
   await useStage(options);
   const settings = getSettings(
     "INGESTION_BUCKET",
@@ -45,17 +44,11 @@ async function run(options: ReconcileCommand, terminal: Terminal): Promise<numbe
     "WAREHOUSE_SECRET",
     "PARQUET_CODEC",
   );
-  const tables = await getTables();
-  const unknown = options.only?.find((one) => tables.every(({ name }) => name !== one));
-  if (unknown !== undefined)
-    throw new UsageError(
-      `there is no table ${unknown}; there are ${listed(tables.map(({ name }) => name))}`,
-    );
   const codec = await codecNamed(settings.PARQUET_CODEC);
   const shown: Difference[] = [];
   const toRepair: Difference[] = [];
   const report = await terminal.progress(100, "% of the source's rows", (done) =>
-    reconcile(
+    compare(
       {
         source: () => connectWith(settings.SOURCE_SECRET),
         warehouse: () => connectWith(settings.WAREHOUSE_SECRET),
@@ -69,19 +62,19 @@ async function run(options: ReconcileCommand, terminal: Terminal): Promise<numbe
         sample: options.sample,
         progress: (rows, of) => done(Math.floor((100 * rows) / Math.max(1, of))),
         tell: async (difference) => {
-          if (options.json) await print({ difference });
-          else if (shown.length < options.limit) shown.push(difference);
+          await answerLine({ difference });
+          if (!isJson && shown.length < options.limit) shown.push(difference);
           // What it is called is enough: there may be many.
           if (options.repair) toRepair.push({ ...difference, columns: [] });
         },
       },
     ),
   );
-  if (options.json) await print({ report });
-  else show(terminal, report, shown);
+  await answerLine({ report });
+  if (!isJson) show(terminal, report, shown);
   if (report.differences === 0) return 0;
   if (options.repair)
-    await repair(terminal, options, repairOf(toRepair), (named) =>
+    await repair(say, options.yes, repairOf(toRepair), (named) =>
       ingest(() => connectWith(settings.SOURCE_SECRET), settings.INGESTION_BUCKET, tables, {
         named,
       }),
@@ -91,8 +84,8 @@ async function run(options: ReconcileCommand, terminal: Terminal): Promise<numbe
 
 /** Has ingestion read what differs again, unless whoever is asked says no. */
 async function repair(
-  terminal: Terminal,
-  { json, yes }: ReconcileCommand,
+  { terminal, answerLine }: Say,
+  yes: boolean,
   { named, rows, left }: Repair,
   read: (named: Repair["named"]) => Promise<IngestionSummary>,
 ): Promise<void> {
@@ -110,7 +103,7 @@ async function repair(
     return;
   }
   const summary = await read(named);
-  if (json) await print({ repair: summary });
+  await answerLine({ repair: summary });
   const unread = sum(summary.unread);
   terminal.paragraph(
     summary.outcome === "lost the race"
@@ -123,17 +116,13 @@ async function repair(
 
 async function isAgreed(): Promise<boolean> {
   const asking = createInterface({ input: process.stdin, output: process.stderr });
+  // It reads Ctrl-C itself.
+  asking.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
   try {
     return /^y(es)?$/i.test((await asking.question("  Read them again? [y/N] ")).trim());
   } finally {
     asking.close();
   }
-}
-
-/** Writes one line, and waits where nobody reads as fast. */
-async function print(line: object): Promise<void> {
-  if (!process.stdout.write(`${JSON.stringify(line)}\n`))
-    await new Promise((resolve) => process.stdout.once("drain", resolve));
 }
 
 function show(terminal: Terminal, report: Reconciliation, shown: readonly Difference[]): void {
@@ -196,3 +185,70 @@ function inWords({ table, kind, key, columns, batch, note }: Difference): string
     ...(note === undefined ? [] : [note]),
   ].join("; ");
 }
+
+function when(text: string): number | Date {
+  if (/^\d+$/.test(text)) return wholeNumber("since", text, 1, 9_999_999_999);
+  const at = new Date(text);
+  if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(at.getTime())) return at;
+  throw new UsageError(`--since takes a batch's number or a date (2026-11-25), not "${text}"`);
+}
+
+function share(text: string): number {
+  const found = /^(\d*\.?\d+)(%?)$/.exec(text);
+  const value = Number(found?.[1]) / (found?.[2] === "%" ? 100 : 1);
+  if (value > 0 && value <= 1) return value;
+  throw new UsageError(`--sample takes a share, 0.1 or 10%, not "${text}"`);
+}
+
+export const reconcile = defineVerb({
+  command: "reconcile",
+  describe: "compares the warehouse with the shop, row by row, and names each that differs",
+  about:
+    "What the shop has that is newer than the last loaded batch is no difference. Both databases are only read; --repair has " +
+    "ingestion read the named rows again, and they take the ordinary path. Exit code: 0 no difference; 1 differences; 2 it could not be told.",
+  examples: [
+    ["reconcile", "every table"],
+    ["reconcile --table dim_staff,fact_payment", "these alone"],
+    ["reconcile --since 41", "what changed since batch 41"],
+    ["reconcile --sample 10%", "a tenth of the key ranges, drawn at random"],
+    ["reconcile --json > differences.jsonl", "a JSON object a line"],
+    ["reconcile --repair", "and have what differs read again"],
+  ],
+  stopped: "nothing is half-done",
+  build: (args) =>
+    stageOptions(args)
+      .option("table", {
+        type: "string",
+        array: true,
+        describe: "these star tables alone, comma-separated",
+        coerce: (names: readonly string[]) => names.flatMap((some) => some.split(",")),
+      })
+      .option("since", {
+        type: "string",
+        describe:
+          "rows alone that changed since a batch (41) or a moment (2026-11-25, 2026-11-25T06:00Z): quick, and finds no row that is gone from the shop",
+        coerce: when,
+      })
+      .option("sample", {
+        type: "string",
+        describe: "a share of the key ranges: 0.1 or 10%",
+        coerce: share,
+      })
+      .option("limit", {
+        type: "string",
+        default: "100",
+        describe: "differences that are shown; all are counted",
+        coerce: (text: string) => wholeNumber("limit", text, 0, 1_000_000),
+      })
+      .option("repair", {
+        type: "boolean",
+        default: false,
+        describe: "have the source rows of what differs read again, after asking",
+      })
+      .option("yes", { type: "boolean", default: false, describe: "do not ask" }),
+  run: ({ table, ...asked }, say) => {
+    if (asked.repair && !asked.yes && !say.isAnswered)
+      throw new UsageError("--repair asks before it does: add --yes where nobody can answer");
+    return run({ ...asked, only: table }, say);
+  },
+});

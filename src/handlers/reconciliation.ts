@@ -13,7 +13,7 @@ import { getSettings } from "../settings.ts";
 
 const observer = new Observer("reconciliation");
 
-/** Differences that are logged, each on its own: who wants all calls `npm run reconcile`. */
+/** Differences that are logged, each on its own: who wants all calls `npx totes reconcile`. */
 const LOGGED = 100;
 
 /** What was found, and what was done about it. */

@@ -43,7 +43,7 @@ export async function ingestedBatches(bucket: string): Promise<number[]> {
     throw new RebuildError(
       `s3://${bucket}/${manifestKey(missing || 1)} is not there: ` +
         (missing > 0
-          ? "npm run rebuild -- --verify names all that is missing"
+          ? "npx totes rebuild --verify names all that is missing"
           : "nothing was ingested yet, or INGESTION_BUCKET is another one"),
     );
   return batches;

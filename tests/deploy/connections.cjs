@@ -7,6 +7,7 @@ const isHere = (host) => !host || /^(127\.|::1$|localhost$|\/)/.test(host);
 const note = (host) => {
   if (!isHere(host)) appendFileSync(process.env.CONNECTIONS, `${host}\n`);
 };
+// oxlint-disable-next-line typescript/unbound-method -- it is called on the socket, below
 const { connect } = net.Socket.prototype;
 net.Socket.prototype.connect = function (...args) {
   const [options] = Array.isArray(args[0]) ? args[0] : args;

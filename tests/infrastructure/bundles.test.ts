@@ -9,7 +9,7 @@ const NOT_IN: Readonly<Record<FunctionName, readonly string[]>> = {
   ingestion: [...PARQUET, "src/transformation", "src/loading"],
   transformation: [...POSTGRES, "src/ingestion", "src/loading"],
   loading: ["src/ingestion", "src/transformation"],
-  reconciliation: ["src/cli"],
+  reconciliation: ["cli"],
 };
 
 describe("the bundle of", () => {

@@ -1,29 +1,9 @@
-// `npm run quarantine`, as a person or a script runs it.
-import { execFile } from "node:child_process";
-import path from "node:path";
-import { readOptions } from "../../cli/verbs/quarantine.ts";
+// `totes quarantine`, as a person or a script runs it.
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { callTotes, spawnTotes, type Ran } from "../support/totes.ts";
 
-const root = path.join(import.meta.dirname, "..", "..");
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-const run = (env: object, ...args: string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ["--import", "tsx", "cli/verbs/quarantine.ts", ...args],
-      { cwd: root, env: { ...process.env, ...env } },
-      (_, out, err) => resolve({ code: child.exitCode!, out, err }),
-    );
-  });
-
-describe("the quarantine command", () => {
+describe("totes quarantine", () => {
   let p: TestPipeline;
   before(async () => {
     p = await openPipeline({ orders: 10 });
@@ -36,10 +16,10 @@ describe("the quarantine command", () => {
     await p.run();
   });
   after(closeAll);
-  const ask = (...args: string[]): Promise<Ran> => run(p.env, ...args);
+  const ask = (...args: string[]): Promise<Ran> => callTotes(p.env, ["quarantine", ...args]);
 
   it("counts rows by table and reason, with a bar", async () => {
-    const { code, out, err } = await ask("counts");
+    const { code, out, err } = await spawnTotes(p.env, ["quarantine"]);
     expect(err).to.equal("");
     expect(out).to.match(/^dim_currency, since 20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/m);
     expect(out).to.match(/^ +2 █{20} currency_code … is not in ISO 4217$/m);
@@ -105,42 +85,28 @@ describe("the quarantine command", () => {
 
   it("says what it lacks where a warehouse has no quarantine, or cannot be opened", async () => {
     const fresh = await openPipeline({ orders: 0 });
-    const none = await run(fresh.env, "counts");
+    const none = await callTotes(fresh.env, ["quarantine"]);
     expect(none.code).to.equal(2);
     expect(none.err).to.match(/^QuarantineError: the warehouse has no etl\.quarantine: the loader/);
-    const lost = await run({ ...fresh.env, WAREHOUSE_SECRET: "no/such" }, "counts");
+    const lost = await callTotes({ ...fresh.env, WAREHOUSE_SECRET: "no/such" }, ["quarantine"]);
     expect(lost.code).to.equal(2);
     expect(lost.err).to.match(/no\/such/);
   });
 });
 
-describe("the quarantine command's options", () => {
-  it("are read", () => {
-    expect(
-      readOptions(["show", "-7", "--table", "dim_x", "--json", "--stage", "dev"]),
-    ).to.deep.equal({
-      action: "show",
-      key: "-7",
-      table: "dim_x",
-      json: true,
-      stage: "dev",
-      limit: 50,
-    });
-    expect(readOptions(["list", "--limit", "7"])).to.include({ action: "list", limit: 7 });
-  });
-
-  it("that ask for help do not run", () => {
-    for (const args of [[], ["--help"], ["list", "-h"], ["show", "--help"], ["counts", "--help"]])
-      expect(readOptions(args), args.join(" ")).to.equal(undefined);
-  });
-
+describe("the options of totes quarantine", () => {
   for (const [args, message] of [
-    [["lst"], 'say list, show, counts or retry, not "lst"'],
-    [["show"], "say which row: show KEY --table TABLE"],
-    [["show", "7"], "say which row: show KEY --table TABLE"],
-    [["list", "--limit", "0"], '--limit takes a whole number from 1 to 1000000, not "0"'],
-    [["list", "--tabel", "x"], /Unknown option '--tabel'/],
-  ] as [string[], string | RegExp][])
-    it(`that are wrong are told of: ${args.join(" ")}`, () =>
-      expect(() => readOptions(args)).to.throw(message));
+    [["lst"], 'action is one of counts, list, show and retry, not "lst"; did you mean list?'],
+    [["show"], "say which row: show KEY --table TABLE;"],
+    [["show", "7"], "say which row: show KEY --table TABLE;"],
+    [["list", "--limit", "0"], '--limit takes a whole number from 1 to 1000000, not "0";'],
+    [["list", "--tabel", "x"], "there is no option --tabel; did you mean --table?"],
+    [["--table", "dim_stuff"], "there is no table dim_stuff; did you mean dim_staff?"],
+  ] as [string[], string][])
+    it(`are told of where they are ${args.join(" ")}`, async () =>
+      expect(await callTotes({}, ["quarantine", ...args])).to.deep.equal({
+        code: 2,
+        out: "",
+        err: `${message} \`totes quarantine --help\` says what there is\n`,
+      }));
 });

@@ -1,33 +1,12 @@
-// `npm run rebuild`, as a user runs it.
+// `totes rebuild`, as a user runs it.
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
-import { execFile } from "node:child_process";
-import path from "node:path";
-import { Writable } from "node:stream";
-import { main, readOptions } from "../../cli/verbs/rebuild.ts";
-import { UsageError } from "../../cli/options.ts";
 import { addSecret, stateOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
+import { callTotes, spawnTotes, type Ran } from "../support/totes.ts";
 
-const root = path.join(import.meta.dirname, "..", "..");
-
-interface Ran {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-/** What is written to it, as one text. */
-class Text extends Writable {
-  all = "";
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.all += chunk.toString();
-    done();
-  }
-}
-
-describe("npm run rebuild", () => {
+describe("totes rebuild", () => {
   let p: TestPipeline;
   before(async () => {
     p = await openPipeline({ orders: 15 });
@@ -39,23 +18,8 @@ describe("npm run rebuild", () => {
   });
   after(closeAll);
 
-  /** Runs it in this process; the environment names the pipeline's buckets and secrets. */
-  const run = async (...args: string[]): Promise<Ran> => {
-    Object.assign(process.env, p.env);
-    const [out, err] = [new Text(), new Text()];
-    const code = await main(readOptions(args)!, out, err);
-    return { code, out: out.all, err: err.all };
-  };
-  /** Runs it as the shell does. */
-  const spawned = (...args: string[]): Promise<Ran> =>
-    new Promise((resolve) => {
-      execFile(
-        process.execPath,
-        ["--import", "tsx", "cli/verbs/rebuild.ts", ...args],
-        { cwd: root, env: { ...process.env, ...p.env, NODE_NO_WARNINGS: "1" } },
-        (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }),
-      );
-    });
+  const run = (...args: string[]): Promise<Ran> => callTotes(p.env, ["rebuild", ...args]);
+  const spawned = (...args: string[]): Promise<Ran> => spawnTotes(p.env, ["rebuild", ...args]);
   /** Runs it with --json. */
   const answerOf = async (...args: string[]) => {
     const { code, out } = await run(...args, "--json");
@@ -164,7 +128,7 @@ describe("npm run rebuild", () => {
     const live = await run("--processed", p.env.PROCESSED_BUCKET);
     expect([live.code, live.err]).to.deep.equal([
       2,
-      `UsageError: ${p.env.PROCESSED_BUCKET} is the pipeline's own: name an empty bucket\n`,
+      `${p.env.PROCESSED_BUCKET} is the pipeline's own: name an empty bucket; \`totes rebuild --help\` says what there is\n`,
     ]);
   });
 
@@ -217,17 +181,7 @@ describe("npm run rebuild", () => {
     }
   });
 
-  it("is told what it asks for, or asked again", () => {
-    expect(readOptions(["--help"])).to.equal(undefined);
-    expect(
-      readOptions(["--schema", "a", "--to", "41", "--replace", "--stage", "dev"]),
-    ).to.deep.equal({
-      warehouse: { schema: "a", secret: undefined, to: 41, replace: true },
-      stage: "dev",
-      verify: false,
-      compare: true,
-      json: false,
-    });
+  it("is told what it asks for, or asked again", async () => {
     const refused: [string[], string][] = [
       [[], "say what: --schema NAME, --secret NAME, --processed BUCKET or --verify"],
       [["--verify", "--schema", "a"], "--verify goes alone"],
@@ -255,6 +209,10 @@ describe("npm run rebuild", () => {
       ],
     ];
     for (const [args, message] of refused)
-      expect(() => readOptions(args), message).to.throw(UsageError, message);
+      expect(await run(...args)).to.deep.equal({
+        code: 2,
+        out: "",
+        err: `${message}; \`totes rebuild --help\` says what there is\n`,
+      });
   });
 });

@@ -1,12 +1,10 @@
-// `npm run reconcile`, as a person or a script calls it.
-import { UsageError } from "../../cli/options.ts";
-import { readOptions } from "../../cli/verbs/reconcile-options.ts";
+// `totes reconcile`, as a person or a script calls it.
 import { repairOf, type Difference } from "../../src/reconciliation/difference.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
-import { call as callWith } from "./command.ts";
+import { callTotes, spawnTotes } from "../support/totes.ts";
 
-describe("npm run reconcile", () => {
+describe("totes reconcile", () => {
   let p: TestPipeline;
   before(async () => {
     p = await openPipeline({ orders: 50 });
@@ -15,23 +13,7 @@ describe("npm run reconcile", () => {
   after(closeAll);
 
   const call = (args: readonly string[], env: Record<string, string> = {}) =>
-    callWith(p, args, env);
-
-  it("says what there is with --help", async () => {
-    const { code, out } = await call(["--help"]);
-    expect(code).to.equal(0);
-    for (const word of ["--table", "--since", "--sample", "--json", "--repair", "Exit code"])
-      expect(out).to.include(word);
-  });
-
-  it("refuses an option that there is not, and a table, with 2", async () => {
-    const option = await call(["--tables", "x"]);
-    expect(option).to.include({ code: 2, out: "" });
-    expect(option.err).to.include("Unknown option '--tables'; --help says what there is");
-    const table = await call(["--table", "dim_stuff"]);
-    expect(table).to.include({ code: 2, out: "" });
-    expect(table.err).to.include("there is no table dim_stuff; there are dim_");
-  });
+    callTotes({ ...p.env, ...env }, ["reconcile", ...args]);
 
   it("says with 2 where it cannot be told, without a password", async () => {
     const { code, err } = await call([], { SOURCE_SECRET: "no/such/secret" });
@@ -41,7 +23,7 @@ describe("npm run reconcile", () => {
   });
 
   it("gives 0 where there is no difference", async () => {
-    const { code, out, err } = await call([]);
+    const { code, out, err } = await spawnTotes(p.env, ["reconcile"]);
     expect(err).to.equal("");
     expect(out).to.include("No difference.");
     expect(out).to.match(/fact_sales_order +50 +1 +0 +0 +0 +0 +0/);
@@ -71,6 +53,16 @@ describe("npm run reconcile", () => {
       expect(out).to.include("fact_payment payment_id 5: missing");
       expect(out).to.include("dim_currency currency_id 99: extra; the lake never made it");
       expect(out).to.include("3 differences: 1 missing, 1 extra and 1 different.");
+    });
+
+    it("compares what changed since a moment alone, and a share", async () => {
+      const since = async (when: string) =>
+        (await call(["--table", "fact_payment", "--since", when])).code;
+      expect([await since("2099-01-01T06:00Z"), await since("1")]).to.deep.equal([0, 0]);
+      const { out } = await call(["--table", "dim_design", "--sample", "10%", "--json"]);
+      expect(JSON.parse(out.trimEnd().split("\n").at(-1)!)).to.have.nested.property(
+        "report.isWhole",
+      );
     });
 
     it("shows as many as it is asked to, and counts all", async () => {
@@ -104,23 +96,7 @@ describe("npm run reconcile", () => {
   });
 });
 
-describe("the options of npm run reconcile", () => {
-  const read = (...args: string[]) => readOptions(args, false);
-
-  it("are read as they are written", () => {
-    expect(read("--table", "a,b", "--table", "c", "--since", "41", "--sample", "10%")).to.include({
-      since: 41,
-      sample: 0.1,
-      limit: 100,
-      json: false,
-    });
-    expect(read("--table", "a,b", "--table", "c")!.only).to.deep.equal(["a", "b", "c"]);
-    expect(read("--since", "2026-11-25")!.since).to.deep.equal(new Date("2026-11-25T00:00:00Z"));
-    expect(read("--sample", ".5")!.sample).to.equal(0.5);
-    expect(read("--help")).to.equal(undefined);
-    expect(readOptions(["--repair"], true)).to.include({ repair: true, yes: false });
-  });
-
+describe("the options of totes reconcile", () => {
   const wrong: Readonly<Record<string, readonly string[]>> = {
     '--since takes a batch\'s number or a date (2026-11-25), not "yesterday"': [
       "--since",
@@ -135,10 +111,14 @@ describe("the options of npm run reconcile", () => {
     '--sample takes a share, 0.1 or 10%, not "110%"': ["--sample", "110%"],
     '--limit takes a whole number from 0 to 1000000, not "x"': ["--limit", "x"],
     "--repair asks before it does: add --yes where nobody can answer": ["--repair"],
+    "there is no table dim_stuff; did you mean dim_staff?": ["--table", "dim_date,dim_stuff"],
+    "there is no table xyz; there are dim_": ["--table", "dim_date", "--table", "xyz"],
   };
   for (const [message, args] of Object.entries(wrong))
-    it(`are refused where they are ${args.join(" ")}`, () => {
-      expect(() => read(...args)).to.throw(UsageError, message);
+    it(`are refused where they are ${args.join(" ")}`, async () => {
+      const { code, out, err } = await callTotes({}, ["reconcile", ...args]);
+      expect({ code, out }).to.deep.equal({ code: 2, out: "" });
+      expect(err.startsWith(message), err).to.equal(true);
     });
 });
 

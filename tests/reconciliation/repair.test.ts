@@ -5,7 +5,7 @@ import { defineSource, defineTable, detect, integer, key, serial, text } from ".
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
-import { call } from "./command.ts";
+import { callTotes } from "../support/totes.ts";
 import { reconciled, shortly } from "./support.ts";
 
 describe("a repair of what was named", () => {
@@ -48,7 +48,13 @@ describe("a repair of what was named", () => {
 
   it("can be had of the command, which says what it did", async () => {
     await p.star.none("delete from fact_payment where payment_id = 6");
-    const { code, out: wrapped } = await call(p, ["--repair", "--yes", "--table", "fact_payment"]);
+    const { code, out: wrapped } = await callTotes(p.env, [
+      "reconcile",
+      "--repair",
+      "--yes",
+      "--table",
+      "fact_payment",
+    ]);
     const out = wrapped.replaceAll(/\s+/g, " ");
     expect(out).to.include("1 source row to be read again: 1 of payment.");
     // The changes since the last batch come after them, where there are any.
@@ -58,7 +64,7 @@ describe("a repair of what was named", () => {
     expect(code).to.equal(1);
     await p.transform();
     await p.load();
-    expect((await call(p, [])).code).to.equal(0);
+    expect((await callTotes(p.env, ["reconcile"])).code).to.equal(0);
   });
 });
 
