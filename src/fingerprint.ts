@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Column, Source, Table } from "./table.ts";
+import type { Source, Table } from "./table.ts";
 
 const digest = (value: unknown): string =>
   createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 16);
@@ -20,7 +20,7 @@ const marksOf = ({ sources, lookups }: Table): string[] =>
   );
 
 /** Columns without what is said of them to people: new words fill no table again. */
-const unsaid = ({ columns }: Table): Record<string, Partial<Column>> =>
+const unsaid = ({ columns }: Table): Record<string, object> =>
   Object.fromEntries(
     Object.entries(columns).map(([name, column]) => [
       name,

@@ -86,18 +86,19 @@ function rulesOf(table: Table): string[] {
       ? `Merged by ${key}: a row is as the source has it now.`
       : `A row is added when a record is not as its latest version was. The newest version of a ${key} is the one with the highest ${recordId}.`,
   ];
-  const origins = originsOf(table);
-  for (const { source, by } of Object.values(table.lookups))
+  for (const { source, by } of Object.values(table.lookups)) {
+    const mayBeNull = table.sources.some(({ columns }) => columns[by]!.nullable);
     rules.push(
       `When a row of ${source.name} changes, every row that shows it is made again. A ${by} that is not found there ` +
-        "quarantines the row, unless it is null.",
+        `quarantines the row${mayBeNull ? ", unless it is null" : ""}.`,
     );
+  }
   const refers = [...new Set(referencesOf(table).map(({ table: target }) => target))];
   if (refers.length > 0)
     rules.push(
       `Refers to ${refers.join(", ")}; a row that is not there yet is stood in for by an inferred member.`,
     );
-  for (const source of origins)
+  for (const source of originsOf(table))
     if (source.changes.by !== "snapshot")
       rules.push(
         source.changes.by === "full"

@@ -203,7 +203,7 @@ describe("a table in words", () => {
     expect(found!.lookups).to.deep.equal(["shelf by book.shelf_id"]);
     expect(found!.rules.slice(0, 2)).to.deep.equal([
       "Merged by book_id: a row is as the source has it now.",
-      "When a row of shelf changes, every row that shows it is made again. A shelf_id that is not found there quarantines the row, unless it is null.",
+      "When a row of shelf changes, every row that shows it is made again. A shelf_id that is not found there quarantines the row.",
     ]);
   });
 });
