@@ -1,12 +1,13 @@
-// Writes the pages that say what the code says: the catalogue of the star, and the verbs of the command line.
-import { readFile } from "node:fs/promises";
+// Writes the pages that say what the code says: the catalogue of the star, its views over the lake, the verbs of the command line.
+import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { VERBS } from "../cli/verbs.ts";
 import { catalogOf } from "../src/operations/catalog.ts";
 import { getTables } from "../src/registry.ts";
 import { cataloguePage } from "./docs/catalogue.ts";
 import { commandsPage } from "./docs/commands.ts";
-import { formatted, writeFormatted } from "./formatted.ts";
+import { lakeSql } from "./docs/lake-sql.ts";
+import { formatted } from "./formatted.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
 
@@ -15,9 +16,11 @@ export type Pages = Readonly<Record<string, string>>;
 
 /** The generated pages, as they should be. */
 export async function pages(): Promise<Pages> {
+  const catalogue = catalogOf(await getTables());
   return {
-    "docs/catalogue.md": cataloguePage(catalogOf(await getTables())),
-    "docs/commands.md": await commandsPage(VERBS),
+    "docs/catalogue.md": await formatted("docs/catalogue.md", "md", cataloguePage(catalogue)),
+    "docs/commands.md": await formatted("docs/commands.md", "md", await commandsPage(VERBS)),
+    "docs/analytics/lake.sql": lakeSql(catalogue),
   };
 }
 
@@ -26,12 +29,12 @@ export async function stalePages(wanted: Pages, root = ROOT): Promise<string[]> 
   const stale: string[] = [];
   for (const [file, text] of Object.entries(wanted)) {
     const found = await readFile(path.join(root, file), "utf8").catch(() => undefined);
-    if (found !== (await formatted(file, "md", text))) stale.push(file);
+    if (found !== text) stale.push(file);
   }
   return stale;
 }
 
-const HELP = `Writes docs/catalogue.md, from the modules in tables/, and docs/commands.md, from the verbs of totes.
+const HELP = `Writes docs/catalogue.md and docs/analytics/lake.sql, from the modules in tables/, and docs/commands.md, from the verbs of totes.
 
   npm run docs               writes them
   npm run docs -- --check    fails where one is not as the code says, and writes nothing`;
@@ -53,7 +56,7 @@ async function main([argument, ...more]: readonly string[]): Promise<number> {
     return stale.length > 0 ? 1 : 0;
   }
   for (const file of stale) {
-    await writeFormatted(path.join(ROOT, file), "md", wanted[file]!);
+    await writeFile(path.join(ROOT, file), wanted[file]!);
     console.log(`${file} was written`);
   }
   if (stale.length === 0) console.log("All pages are as the code says");
