@@ -3,7 +3,7 @@ TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help requirements run run-checks bench lint typecheck audit test coverage build templates workflows test-node24 test-deploy clean
+.PHONY: help requirements run run-checks bench lint typecheck audit test coverage build templates workflows docs test-node24 test-deploy clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -22,7 +22,7 @@ run: requirements ## Run the whole pipeline on this machine and show what arrive
 bench: requirements ## Measure the pipeline against a COPY pipe of the same rows; ARGS=--help says more
 	@$(TSX) bench/main.ts $(ARGS)
 
-run-checks: requirements lint typecheck audit templates workflows coverage ## Lint, types, audit, templates, tests and coverage
+run-checks: requirements lint typecheck audit templates workflows docs coverage ## Lint, types, audit, templates, docs, tests and coverage
 
 lint: requirements ## Formatter and linter
 	npx oxfmt --check .
@@ -40,6 +40,9 @@ templates: requirements ## Package every stage; cfn-lint and checkov, where Pyth
 
 workflows: requirements ## GitHub's workflows, by actionlint and zizmor, where Python is
 	@$(TSX) scripts/check-workflows.ts
+
+docs: requirements ## Whether the generated pages are as the code says; `npm run docs` writes them
+	@$(TSX) scripts/docs.ts --check
 
 test: requirements ## Tests alone
 	@$(TSX) scripts/test.ts

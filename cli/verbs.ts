@@ -1,6 +1,7 @@
 import type { Verb } from "./verb.ts";
 import { batch } from "./verbs/batch.ts";
 import { batches } from "./verbs/batches.ts";
+import { catalog } from "./verbs/catalog.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
@@ -22,4 +23,5 @@ export const VERBS: readonly Verb[] = [
   rebuild,
   newTable,
   sources,
+  catalog,
 ];

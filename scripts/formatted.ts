@@ -3,6 +3,17 @@ import { writeFile } from "node:fs/promises";
 import { format } from "oxfmt";
 
 /**
+ * A text, formatted as Markdown or JSON.
+ * @param of what the error names
+ * @throws Error where the formatter cannot read the text
+ */
+export async function formatted(of: string, kind: "md" | "json", text: string): Promise<string> {
+  const { code, errors } = await format(`text.${kind}`, text);
+  if (errors.length > 0) throw new Error(`${of}: ${errors[0]?.message}`);
+  return code;
+}
+
+/**
  * Writes a file, formatted as Markdown or JSON whatever it is called.
  * @throws Error where the formatter cannot read the text, or the file cannot be written
  */
@@ -11,7 +22,5 @@ export async function writeFormatted(
   kind: "md" | "json",
   text: string,
 ): Promise<void> {
-  const { code, errors } = await format(`text.${kind}`, text);
-  if (errors.length > 0) throw new Error(`${file}: ${errors[0]?.message}`);
-  await writeFile(file, code);
+  await writeFile(file, await formatted(file, kind, text));
 }

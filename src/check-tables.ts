@@ -42,6 +42,8 @@ const columnShape = v.object({
   scale: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(38))),
   references: v.optional(v.string()),
   generated: v.optional(v.literal(true)),
+  meaning: v.optional(v.pipe(v.string(), v.nonEmpty())),
+  examples: v.optional(v.array(v.unknown())),
 });
 const columnsShape = v.record(v.pipe(v.string(), v.nonEmpty()), columnShape);
 const sourceShape = v.object({

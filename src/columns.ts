@@ -26,6 +26,10 @@ export interface Column<T = unknown> {
   readonly generated?: true;
   /** Filled by the pipeline, with the moment by which the row was gone from the source: in no formatter's row. */
   readonly marksDeleted?: true;
+  /** What it means, and by which rule it is filled, for people: {@link described}. */
+  readonly meaning?: string;
+  /** What it holds, say: for people, and for whoever tries a formatter that does not take just any value. */
+  readonly examples?: readonly NonNullable<T>[];
   /** Carries `T` for the compiler; never set. */
   readonly _type?: T;
 }
@@ -78,3 +82,12 @@ export const references = <T>(table: string, of: Column<T>): Column<T> => ({
   ...of,
   references: table,
 });
+/**
+ * Says in words what a column means, and what it holds, say. Said of a source's column, it is true of each star column that
+ * hands its values on; a star column that means something else says so itself. No table is filled again because of it.
+ */
+export const described = <C extends Column>(
+  meaning: string,
+  of: C,
+  ...examples: NonNullable<C["examples"]>[number][]
+): C => ({ ...of, meaning, ...(examples.length > 0 ? { examples } : {}) });

@@ -19,9 +19,18 @@ const marksOf = ({ sources, lookups }: Table): string[] =>
     changes.by === "timestamp" ? [`${name}.${changes.column}`] : [],
   );
 
+/** Columns without what is said of them to people: new words fill no table again. */
+const unsaid = ({ columns }: Table): Record<string, object> =>
+  Object.fromEntries(
+    Object.entries(columns).map(([name, column]) => [
+      name,
+      { ...column, meaning: undefined, examples: undefined },
+    ]),
+  );
+
 /** Changes when the table must be filled again: `closure.rows`, what is read for it and what is made of that. */
 export const fingerprint = (table: Table): string =>
-  `${closureOf(table)}.${digest([table.name, table.columns, table.version, ...marksOf(table)])}`;
+  `${closureOf(table)}.${digest([table.name, unsaid(table), table.version, ...marksOf(table)])}`;
 
 /** The fingerprint of each of `tables`, by name. */
 export const fingerprintsOf = (tables: readonly Table[]): Record<string, string> =>

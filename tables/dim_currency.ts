@@ -1,5 +1,5 @@
 import { code } from "currency-codes";
-import { defineTable, integer, key, text } from "../src/table.ts";
+import { defineTable, described, integer, key, text } from "../src/table.ts";
 import { currency } from "./sources.ts";
 
 export default defineTable({
@@ -9,7 +9,10 @@ export default defineTable({
   columns: {
     currency_id: key(integer),
     currency_code: text,
-    currency_name: text,
+    currency_name: described(
+      "Name of the currency in ISO 4217; a code that is not there is quarantined.",
+      text,
+    ),
   },
   format: ({ currency_id, currency_code }) => {
     const known = code(currency_code);

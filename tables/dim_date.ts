@@ -1,4 +1,4 @@
-import { date, defineTable, integer, key, remembered, text } from "../src/table.ts";
+import { date, defineTable, described, integer, key, remembered, text } from "../src/table.ts";
 import { payment, purchase_order, sales_order } from "./sources.ts";
 
 const DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -21,14 +21,14 @@ export default defineTable({
   description: "One row per day that any fact refers to.",
   source: [sales_order, purchase_order, payment],
   columns: {
-    date_id: key(date),
-    year: integer,
-    month: integer,
-    day: integer,
-    day_of_week: integer, // 1 = Monday … 7 = Sunday
-    day_name: text,
-    month_name: text,
-    quarter: integer,
+    date_id: described("The day.", key(date)),
+    year: described("Year of the day, 1 to 9999.", integer),
+    month: described("Month of the year, 1 to 12.", integer),
+    day: described("Day of the month, 1 to 31.", integer),
+    day_of_week: described("1 = Monday … 7 = Sunday, as in ISO 8601.", integer),
+    day_name: described("Name of the day of the week, in English.", text),
+    month_name: described("Name of the month, in English.", text),
+    quarter: described("Quarter of the year, 1 to 4.", integer),
   },
   format: (row) => {
     const days = [dayAt(row.created_at)];

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { closureOf, fingerprint, fingerprintsOf } from "../../src/fingerprint.ts";
 import {
   defineSource,
+  described,
   full,
   integer,
   key,
@@ -43,6 +44,11 @@ describe("a table's fingerprint", () => {
     expect(fingerprint({ ...table, sources: [byTime("at")] }).split(".")[1]).to.equal(
       digest(`[${own},"staff.at"]`),
     );
+  });
+
+  it("is the same whatever is said of the columns to people", () => {
+    const said = { staff_id: described("Number of the person.", key(integer), 7) };
+    expect(fingerprint({ ...table, columns: said })).to.equal(fingerprint(table));
   });
 
   it("is its closure's and its rows', 16 hexadecimal digits each", () => {
