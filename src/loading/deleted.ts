@@ -77,7 +77,7 @@ const policyOf = ({ deleted }: Table, isRepair: boolean): Deleted =>
   deleted === "keep" && isRepair ? "remove" : deleted;
 
 const count = (db: Db, sql: string): Promise<number> =>
-  db.result(sql, [], (result) => result.rowCount);
+  db.result(sql, undefined, (result) => result.rowCount);
 
 const sameKey = (table: Table, row: string): string =>
   keyOf(table)

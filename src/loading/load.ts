@@ -15,6 +15,7 @@ import {
 import { HINTED, writeQuarantined } from "../lake/quarantined.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { LEDGER, type Connection, type Db } from "../postgres/connection.ts";
+import { parameterised } from "../postgres/sql.ts";
 import { keyedBySource, recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
@@ -374,17 +375,19 @@ async function recordLoad(
 ): Promise<object> {
   const rows = Object.values(receipt.tables).reduce((sum, table) => sum + table.rows, 0);
   const recorded = await db.one<{ receipt: object }>(
-    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
-     values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
-    [
-      receipt.batch,
-      receipt.run,
-      receipt.kind,
-      ingestion_sha256,
-      rows,
-      receipt.seconds,
-      JSON.stringify(receipt),
-    ],
+    parameterised(
+      `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
+       values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
+      [
+        receipt.batch,
+        receipt.run,
+        receipt.kind,
+        ingestion_sha256,
+        rows,
+        receipt.seconds,
+        JSON.stringify(receipt),
+      ],
+    ),
   );
   return recorded.receipt;
 }
@@ -420,7 +423,9 @@ async function markPut(
 ): Promise<void> {
   const batch = await receipt;
   if (batch === undefined) return;
-  await db.none(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [batch]);
+  await db.none(
+    parameterised(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [batch]),
+  );
 }
 
 /**
@@ -444,16 +449,18 @@ export async function skipBatch(
     );
   const manifest = await readIfPossible(bucket, batch);
   await db.none(
-    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
-     values ($1, $2, $3, $4, 0, 0, $5, $6)`,
-    [
-      batch,
-      manifest?.run ?? null,
-      manifest?.kind ?? null,
-      manifest?.ingestion_sha256 ?? null,
-      why,
-      JSON.stringify({ batch, skipped_why: why }),
-    ],
+    parameterised(
+      `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
+       values ($1, $2, $3, $4, 0, 0, $5, $6)`,
+      [
+        batch,
+        manifest?.run ?? null,
+        manifest?.kind ?? null,
+        manifest?.ingestion_sha256 ?? null,
+        why,
+        JSON.stringify({ batch, skipped_why: why }),
+      ],
+    ),
   );
   if (!rebuild) {
     await putReceipts(connection, bucket);

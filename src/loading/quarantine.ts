@@ -5,12 +5,12 @@ import { readS3Json } from "../lake/objects.ts";
 import type { SourceKeys } from "../lake/quarantined.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
-import { qualified } from "../postgres/sql.ts";
+import { parameterised, qualified } from "../postgres/sql.ts";
 import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import { store, toText } from "../values.ts";
 import { storedAt } from "../vectors.ts";
 import { WarehouseError } from "./error.ts";
-import { isWholeKey, keyOfText } from "./ledger.ts";
+import { arrayText, isWholeKey, keyOfText } from "./ledger.ts";
 import type { Rows } from "./merge.ts";
 
 /** How many rows there are, and for how long. */
@@ -139,8 +139,10 @@ export class Quarantine {
 
   async #drop(share: Share): Promise<void> {
     await this.#connection.db.none(
-      `delete from ${this.#place} where table_name = $1 and source_name = $2`,
-      [share.table, share.source],
+      parameterised(`delete from ${this.#place} where table_name = $1 and source_name = $2`, [
+        share.table,
+        share.source,
+      ]),
     );
     this.#change([share], -1);
   }
@@ -171,31 +173,35 @@ export class Quarantine {
     const made = Object.keys(fingerprints);
     const served = made.length > 0 ? made : [...objects, ...rejected].map(({ table }) => table);
     const gone = await db.any<Share>(
-      `with gone as (
-         delete from ${this.#place} q using ${DRIVEN} d
-          where q.source_name = d.source_name and q.key = d.key and q.table_name in ($1:csv)
-            and not exists (select from ${REJECTED} r
-                             where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
-         returning q.table_name, q.source_name)
-       select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
-      [served],
+      parameterised(
+        `with gone as (
+           delete from ${this.#place} q using ${DRIVEN} d
+            where q.source_name = d.source_name and q.key = d.key and q.table_name = any($1::text[])
+              and not exists (select from ${REJECTED} r
+                               where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
+           returning q.table_name, q.source_name)
+         select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
+        [arrayText(served)],
+      ),
     );
     this.#change(gone, -1);
   }
 
   async #admit(db: Db, { batch, ingested_at }: ProcessedManifest): Promise<void> {
     const come = await db.any<Share>(
-      `with put as (
-         insert into ${this.#place} as q (table_name, source_name, key, reason, batch, first_batch, since, "row")
-         select distinct on (table_name, source_name, key)
-                table_name, source_name, key, reason, $1::bigint, $1::bigint, $2::timestamptz, "row"
-           from ${REJECTED} order by table_name, source_name, key, line desc
-             on conflict (table_name, source_name, key)
-             do update set reason = excluded.reason, batch = excluded.batch, "row" = excluded."row"
-         returning table_name, source_name, first_batch)
-       select table_name as table, source_name as source, count(*)::int as rows
-         from put where first_batch = $1::bigint group by 1, 2`,
-      [batch, ingested_at],
+      parameterised(
+        `with put as (
+           insert into ${this.#place} as q (table_name, source_name, key, reason, batch, first_batch, since, "row")
+           select distinct on (table_name, source_name, key)
+                  table_name, source_name, key, reason, $1::bigint, $1::bigint, $2::timestamptz, "row"
+             from ${REJECTED} order by table_name, source_name, key, line desc
+               on conflict (table_name, source_name, key)
+               do update set reason = excluded.reason, batch = excluded.batch, "row" = excluded."row"
+           returning table_name, source_name, first_batch)
+         select table_name as table, source_name as source, count(*)::int as rows
+           from put where first_batch = $1::bigint group by 1, 2`,
+        [batch, ingested_at],
+      ),
     );
     this.#change(come, 1);
   }
@@ -232,11 +238,13 @@ export async function quarantinedKeys(
   },
 ): Promise<SourceKeys> {
   const found = await db.any<{ source: string; key: string }>(
-    `select source_name as source, key from ${qualified(ledger, "quarantine")}
-      where table_name in ($1:csv) and ($3::text is null or table_name = $3)
-        and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
-      group by 1, 2 order by min(since), 1, 2 limit $2`,
-    [tables.map(({ name }) => name), limit, table, reason],
+    parameterised(
+      `select source_name as source, key from ${qualified(ledger, "quarantine")}
+        where table_name = any($1::text[]) and ($3::text is null or table_name = $3)
+          and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
+        group by 1, 2 order by min(since), 1, 2 limit $2`,
+      [arrayText(tables.map(({ name }) => name)), limit, table, reason],
+    ),
   );
   const sources = new Map(
     tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
