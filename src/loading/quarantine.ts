@@ -33,12 +33,14 @@ const REASON = 2000;
 const BLOCK = 64 << 10;
 
 const DRIVEN = "pg_temp.quarantine_driven";
+const GONE = "pg_temp.quarantine_gone";
 const REJECTED = "pg_temp.quarantine_rejected";
 
 /**
  * The quarantine, while a loader is at work. A row leaves it
  * - when a batch was made from it again, as star rows of a table that is keyed by its source say, or else a list in the
  *   manifest, and does not reject it again: it fits now, or makes no star row any more;
+ * - when its source has it no more, and a batch says so, whatever tables that batch was made for;
  * - when no module declares its table any more, or that has another source.
  *
  * As long as nothing is in quarantine and nothing comes in, a batch costs no statement.
@@ -100,7 +102,8 @@ export class Quarantine {
    */
   async arrived(table: Table, rows: Rows): Promise<void> {
     const source = keyedBySource(table);
-    if (source && this.#holds(source.name)) await this.#tell(recordsOf(source, table, rows));
+    if (source && this.#holds(source.name))
+      await this.#tell(DRIVEN, recordsOf(source, table, rows));
   }
 
   /**
@@ -110,8 +113,10 @@ export class Quarantine {
   async settle(db: Db, bucket: string, manifest: ProcessedManifest): Promise<void> {
     const rejected = manifest.rejected.filter(({ table }) => this.#tables.has(table));
     const driven = manifest.driven.filter(({ table }) => this.#holds(table));
+    const gone = manifest.gone.filter(({ table }) => this.#holds(table));
     try {
-      if (driven.length > 0) await this.#tell(drivenRows(bucket, driven, this.#tables));
+      if (driven.length > 0) await this.#tell(DRIVEN, keysIn(bucket, driven, this.#tables));
+      if (gone.length > 0) await this.#tell(GONE, keysIn(bucket, gone, this.#tables));
       if (rejected.length > 0) await this.#stage(db, bucket, rejected);
       if (this.#isOpen && this.rows > 0) await this.#release(db, manifest);
       if (rejected.length > 0) await this.#admit(db, manifest);
@@ -128,9 +133,12 @@ export class Quarantine {
     return this.#shares.some((share) => share.source === source);
   }
 
-  async #tell(records: Iterable<string[]> | AsyncIterable<string[]>): Promise<void> {
+  async #tell(
+    of: typeof DRIVEN | typeof GONE,
+    records: Iterable<string[]> | AsyncIterable<string[]>,
+  ): Promise<void> {
     await this.#open();
-    await copyIn(this.#connection, `copy ${DRIVEN} from stdin`, blocks(records));
+    await copyIn(this.#connection, `copy ${of} from stdin`, blocks(records));
   }
 
   #declares({ table, source }: Share): boolean {
@@ -147,11 +155,12 @@ export class Quarantine {
     this.#change([share], -1);
   }
 
-  /** Makes the batch's temporary tables: records that it has, and rows that did not fit. */
+  /** Makes the batch's temporary tables: records that it has, those that are gone, and rows that did not fit. */
   async #open(): Promise<void> {
     if (this.#isOpen) return;
     await this.#connection.db.none(
       `create temporary table quarantine_driven (source_name text, key text) on commit drop;
+       create temporary table quarantine_gone (source_name text, key text) on commit drop;
        create temporary table quarantine_rejected
          (line bigint, table_name text, source_name text, key text, reason text, "row" text) on commit drop`,
     );
@@ -169,14 +178,17 @@ export class Quarantine {
   }
 
   async #release(db: Db, { objects, rejected, fingerprints }: ProcessedManifest): Promise<void> {
-    // What a table was not made for says nothing of its rows. Manifests did not always tell.
+    // What a table was not made for says nothing of its rows; that they are gone, of those of all. Manifests did not always tell.
     const made = Object.keys(fingerprints);
     const served = made.length > 0 ? made : [...objects, ...rejected].map(({ table }) => table);
     const gone = await db.any<Share>(
       parameterised(
-        `with gone as (
-           delete from ${this.#place} q using ${DRIVEN} d
-            where q.source_name = d.source_name and q.key = d.key and q.table_name = any($1::text[])
+        `with told as (
+           select source_name, key, false as is_gone from ${DRIVEN}
+            union all select source_name, key, true from ${GONE}
+         ), gone as (
+           delete from ${this.#place} q using told d
+            where q.source_name = d.source_name and q.key = d.key and (d.is_gone or q.table_name = any($1::text[]))
               and not exists (select from ${REJECTED} r
                                where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
            returning q.table_name, q.source_name)
@@ -281,8 +293,8 @@ function* recordsOf(source: Source, table: Table, rows: Rows): Generator<string[
     ];
 }
 
-/** The source's name and the key, of each row that no star row tells of. */
-async function* drivenRows(
+/** The source's name and the key, of each row that keys were written down of. */
+async function* keysIn(
   bucket: string,
   objects: readonly LakeObject[],
   tables: ReadonlyMap<string, Table>,

@@ -204,6 +204,38 @@ describe("the quarantine", () => {
     expect(await held(p)).to.deep.equal([]);
   });
 
+  for (const serves of ["other tables", "no table"])
+    it(`lets go of a row that is gone, told in a batch that was made for ${serves}`, async () => {
+      const limits = { rows: 1, bytes: 1 << 20 };
+      const made = (version: number) =>
+        serves === "no table"
+          ? tablesOf(defineTable({ ...fact_thing, version }))
+          : tablesOf(defineTable({ ...fact_thing, version }), dim_tag);
+      await startAnew(p);
+      await p.shop.none("update thing set word = 'bad' where id = 1");
+      await ingestWith(p, made(1), {
+        limits,
+        goOn: () => false,
+        named: new Map([["thing", [{ id: "1" }]]]),
+      });
+      await transformWith(p, made(1));
+      await loadWith(p, made(1));
+      expect(await held(p)).to.deep.equal(["fact_thing thing 1"]);
+      // The run that is under way was begun with another module: its batches are not made for the new one.
+      await p.shop.none("delete from thing where id = 1");
+      await ingestWith(p, made(2), {
+        limits,
+        named: new Map([["thing", [{ id: "1" }]]]),
+        repair: false,
+        goOn: () => false,
+      });
+      await transformWith(p, made(2));
+      await loadWith(p, made(2));
+      const { fingerprints } = await p.processed((await p.keys("processed", "_loads/")).length);
+      expect(Object.keys(fingerprints)).to.deep.equal(serves === "no table" ? [] : ["dim_tag"]);
+      expect(await held(p)).to.deep.equal([]);
+    });
+
   it("takes rows of two sources with one key for two", async () => {
     await p.shop.none(
       "update thing set day = 'never' where id = 1; update other set day = 'never'",
