@@ -124,7 +124,7 @@ export async function load(
   await prepareLedger(db, ledger);
   const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, ledger, tables));
   await checkTemporary(db);
-  const inferred = await InferredMembers.open(db, ledger);
+  const inferred = await InferredMembers.open(db, ledger, tables);
   const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(connection);

@@ -1,5 +1,6 @@
 /** The rows that are in quarantine now: kept in the transaction of the batch that brings them, or takes them out. */
 import type { Column } from "../columns.ts";
+import { fingerprint } from "../fingerprint.ts";
 import type { LakeObject, ProcessedManifest } from "../lake/manifest.ts";
 import { readS3Json } from "../lake/objects.ts";
 import type { SourceKeys } from "../lake/quarantined.ts";
@@ -41,7 +42,9 @@ const REJECTED = "pg_temp.quarantine_rejected";
  * - when a batch was made from it again, as star rows of a table that is keyed by its source say, or else a list in the
  *   manifest, and does not reject it again: it fits now, or makes no star row any more;
  * - when its source has it no more, and a batch says so, whatever tables that batch was made for;
- * - when no module declares its table any more, or that has another source.
+ * - when no module declares its table any more, or that has another source, once a batch is loaded that was made by such
+ *   modules: whoever brings the declaration back reads all of it again. Until then, as a loader may be older or newer than
+ *   the code that has read them, such rows stay, and are not counted.
  *
  * As long as nothing is in quarantine and nothing comes in, a batch costs no statement.
  */
@@ -67,20 +70,22 @@ export class Quarantine {
     this.#shares = shares;
   }
 
-  /** Counts what is in quarantine; rows of tables and sources that no module declares any more go. */
+  /** Counts what is in quarantine. */
   static async open(connection: Connection, tables: readonly Table[]): Promise<Quarantine> {
     const place = qualified(connection.ledger, "quarantine");
     const shares = await connection.db.any<Share>(
       `select table_name as table, source_name as source, count(*)::int as rows from ${place} group by 1, 2`,
     );
-    const quarantine = new Quarantine(connection, place, tables, shares);
-    for (const share of shares) if (!quarantine.#declares(share)) await quarantine.#drop(share);
-    return quarantine;
+    return new Quarantine(connection, place, tables, shares);
   }
 
-  /** Rows in quarantine now. */
+  /** Rows in quarantine now, of what is declared. */
   get rows(): number {
-    return this.#shares.reduce((sum, { rows }) => sum + rows, 0);
+    return this.#declared.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  get #declared(): readonly Share[] {
+    return this.#shares.filter((share) => this.#declares(share));
   }
 
   /** Whether it holds other rows than when it was opened, or may. */
@@ -91,7 +96,14 @@ export class Quarantine {
   async state(): Promise<InQuarantine> {
     if (this.rows === 0) return { rows: 0, age: 0 };
     const { age } = await this.#connection.db.one<{ age: number }>(
-      `select greatest(0, extract(epoch from now() - min(since)))::float8 as age from ${this.#place}`,
+      parameterised(
+        `select greatest(0, extract(epoch from now() - min(since)))::float8 as age from ${this.#place}
+          where (table_name, source_name) in (select * from unnest($1::text[], $2::text[]))`,
+        [
+          arrayText(this.#declared.map(({ table }) => table)),
+          arrayText(this.#declared.map(({ source }) => source)),
+        ],
+      ),
     );
     return { rows: this.rows, age };
   }
@@ -118,8 +130,10 @@ export class Quarantine {
       if (driven.length > 0) await this.#tell(DRIVEN, keysIn(bucket, driven, this.#tables));
       if (gone.length > 0) await this.#tell(GONE, keysIn(bucket, gone, this.#tables));
       if (rejected.length > 0) await this.#stage(db, bucket, rejected);
-      if (this.#isOpen && this.rows > 0) await this.#release(db, manifest);
+      if (this.#isOpen && this.#shares.length > 0) await this.#release(db, manifest);
       if (rejected.length > 0) await this.#admit(db, manifest);
+      for (const share of this.#shares)
+        if (!this.#declares(share) && this.#isAgreed(share, manifest)) await this.#drop(db, share);
     } catch (cause) {
       // PostgreSQL's own.
       if ((cause as { code?: unknown }).code === undefined) throw cause;
@@ -145,8 +159,16 @@ export class Quarantine {
     return this.#tables.get(table)?.sources.some(({ name }) => name === source) === true;
   }
 
-  async #drop(share: Share): Promise<void> {
-    await this.#connection.db.none(
+  /** Whether a batch was made by modules that say the same of a table as ours. Manifests did not always tell. */
+  #isAgreed({ table }: Share, { fingerprints }: ProcessedManifest): boolean {
+    const ours = this.#tables.get(table);
+    return (
+      Object.keys(fingerprints).length > 0 && fingerprints[table] === (ours && fingerprint(ours))
+    );
+  }
+
+  async #drop(db: Db, share: Share): Promise<void> {
+    await db.none(
       parameterised(`delete from ${this.#place} where table_name = $1 and source_name = $2`, [
         share.table,
         share.source,
@@ -181,6 +203,8 @@ export class Quarantine {
     // What a table was not made for says nothing of its rows; that they are gone, of those of all. Manifests did not always tell.
     const made = Object.keys(fingerprints);
     const served = made.length > 0 ? made : [...objects, ...rejected].map(({ table }) => table);
+    // Nobody here has looked at the others.
+    const ours = served.filter((table) => this.#tables.has(table));
     const gone = await db.any<Share>(
       parameterised(
         `with told as (
@@ -193,7 +217,7 @@ export class Quarantine {
                                where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
            returning q.table_name, q.source_name)
          select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
-        [arrayText(served)],
+        [arrayText(ours)],
       ),
     );
     this.#change(gone, -1);

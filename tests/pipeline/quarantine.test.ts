@@ -296,7 +296,17 @@ describe("the quarantine", () => {
     );
     await runWith(p, tables);
     expect(await held(p)).to.have.length(2 + 2 + 3);
-    await loadWith(p, tablesOf(fact_thing, defineTable({ ...dim_day, source: thing }), fact_visit));
+    const fewer = tablesOf(fact_thing, defineTable({ ...dim_day, source: thing }), fact_visit);
+    await p.star.none(
+      "update etl.quarantine set since = now() - interval '1 h' where source_name = 'other'",
+    );
+    const { quarantine: now } = await loadWith(p, fewer);
+    expect(now.rows).to.equal(3);
+    expect(now.age).to.be.lessThan(600);
+    // A loader that is older than the code that read them says nothing yet.
+    expect(await held(p)).to.have.length(2 + 2 + 3);
+    expect((await loadWith(p, tables)).quarantine.rows).to.equal(2 + 2 + 3);
+    await runWith(p, fewer);
     expect(await held(p)).to.deep.equal(["dim_day thing 1", "dim_day thing 2", "dim_day thing 3"]);
   });
 
