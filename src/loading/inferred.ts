@@ -1,8 +1,8 @@
 /** Inferred members: dimension rows that are made up because something refers to them, until the real ones come. */
 import type { Db } from "../postgres/connection.ts";
-import { name, parameterised, qualified } from "../postgres/sql.ts";
-import { keyOf, type Table } from "../table.ts";
-import { keyText } from "./ledger.ts";
+import { parameterised, qualified } from "../postgres/sql.ts";
+import type { Table } from "../table.ts";
+import { recordKeyText } from "./ledger.ts";
 
 /**
  * How many inferred members there are: no statement is needed where there are none. Those of a dimension that no module
@@ -50,11 +50,10 @@ export class InferredMembers {
   async replaced(db: Db, dimension: Table, keys: string, only = "true"): Promise<void> {
     const there = this.#there.get(dimension.name) ?? 0;
     if (there === 0) return;
-    const [key] = keyOf(dimension);
     const gone = await db.result(
       parameterised(
         `delete from ${qualified(this.ledger, "inferred_member")} m using ${keys} s
-          where m.table_name = $1 and m.key = ${keyText(dimension.columns[key!]!, `s.${name(key!)}`)} and ${only}`,
+          where m.table_name = $1 and m.key = ${recordKeyText(dimension, "s")} and ${only}`,
         [dimension.name],
       ),
       undefined,

@@ -1,8 +1,9 @@
 /** The loader's own tables in the warehouse: what is loaded, what is made up, what is in quarantine. */
 import { createHash } from "node:crypto";
-import type { Column } from "../columns.ts";
+import { text, type Column } from "../columns.ts";
 import type { Db } from "../postgres/connection.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
+import { keyOf, type Table } from "../table.ts";
 import { WarehouseError } from "./error.ts";
 
 /** The table of a ledger that has a row for each batch that was loaded, or skipped. */
@@ -137,6 +138,14 @@ export function keyText({ type }: Column, value: string): string {
   const text = `${value}::text`;
   if (type !== "text") return text;
   return `case when octet_length(${text}) <= ${LONGEST} then ${text} else left(${text}, 200) || ${literal(CUT)} || md5(${text}) end`;
+}
+
+/** SQL for the key of a table's row as the ledger has it: of several columns, a JSON array of texts. */
+export function recordKeyText(table: Pick<Table, "columns">, row: string): string {
+  const key = keyOf(table);
+  const values = key.map((column) => `${row}.${name(column)}`);
+  if (values.length === 1) return keyText(table.columns[key[0]!]!, values[0]!);
+  return keyText(text, `json_build_array(${values.map((value) => `${value}::text`).join(", ")})`);
 }
 
 /** An array's text, for a parameter of an array type. */
