@@ -178,8 +178,10 @@ export async function load(
     throw error;
   }
   if (done.length > 0 && !rebuild) await writeHint(bucket, HINTS.loaded, newest.batch);
-  if (quarantine.hasChanged && !rebuild)
-    await writeQuarantined(bucket, await quarantinedKeys(connection, tables, { limit: HINTED }));
+  if (quarantine.hasChanged && !rebuild) {
+    const { keys } = await quarantinedKeys(connection, tables, { limit: HINTED });
+    await writeQuarantined(bucket, keys);
+  }
   const rowByRow = await slowTables(db, schema, tables, done);
   const inQuarantine = await quarantine.state();
   await unlock(db);

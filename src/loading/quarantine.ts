@@ -255,9 +255,15 @@ export class Quarantine {
   }
 }
 
+/** Keys of rows in quarantine. */
+export interface QuarantinedKeys {
+  readonly keys: SourceKeys;
+  /** Rows that no key names: it is too long to be kept whole, or has a null in it, as a view's may. */
+  readonly leftOut: number;
+}
+
 /**
- * The source rows in quarantine by their keys, those first that have been there longest. Rows whose keys are too long to be
- * kept whole are left out.
+ * The source rows in quarantine by their keys, those first that have been there longest.
  */
 export async function quarantinedKeys(
   { db, ledger }: Connection,
@@ -272,10 +278,10 @@ export async function quarantinedKeys(
     /** A part of the reason, in any case. */
     readonly reason?: string | null;
   },
-): Promise<SourceKeys> {
-  const found = await db.any<{ source: string; key: string }>(
+): Promise<QuarantinedKeys> {
+  const found = await db.any<{ source: string; key: string; row: string | null }>(
     parameterised(
-      `select source_name as source, key from ${qualified(ledger, "quarantine")}
+      `select source_name as source, key, min(case when key like '%null%' then "row" end) as row from ${qualified(ledger, "quarantine")}
         where table_name = any($1::text[]) and ($3::text is null or table_name = $3)
           and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
         group by 1, 2 order by min(since), 1, 2 limit $2`,
@@ -286,15 +292,24 @@ export async function quarantinedKeys(
     tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
   );
   const keys = new Map<string, Record<string, string>[]>();
-  for (const { source: name, key } of found) {
+  let leftOut = 0;
+  for (const { source: name, key, row } of found) {
     const source = sources.get(name);
-    if (!source || !isWholeKey(key)) continue;
+    if (!source) continue;
+    if (!isWholeKey(key) || (row !== null && hasNoKey(source, JSON.parse(row) as SourceRow))) {
+      leftOut++;
+      continue;
+    }
     const of = keys.get(name) ?? [];
     keys.set(name, of);
     of.push(keyFrom(source, key));
   }
-  return Object.fromEntries(keys);
+  return { keys: Object.fromEntries(keys), leftOut };
 }
+
+/** Whether a part of the key is null: its text would name a row with the text "null". */
+const hasNoKey = (source: Source, row: SourceRow): boolean =>
+  keyOf(source).some((column) => row[column] === null);
 
 /** The primary key that a row's key in quarantine stands for. */
 function keyFrom(source: Source, key: string): Record<string, string> {

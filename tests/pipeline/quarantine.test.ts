@@ -6,12 +6,15 @@ import {
   date,
   defineSource,
   defineTable,
+  full,
   integer,
   key,
   serial,
   text,
   timestamp,
 } from "../../src/table.ts";
+import { getConnection } from "../../src/postgres/connection.ts";
+import { retryQuarantined } from "../../src/quarantine/retry.ts";
 import { refusal } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
@@ -408,6 +411,59 @@ describe("the quarantine", () => {
     await loadWith(p, tables);
     // A row of `thing` has the columns of `other` too: the first source whose columns are all there is taken.
     expect(await held(p)).to.deep.equal(["dim_day other 2", "dim_day thing 1"]);
+  });
+
+  it("leaves rows without a key out of a retry, and says how many; a text that says null is one", async () => {
+    await p.shop.none(
+      `drop view if exists seen; drop view if exists told;
+       create view seen as select k, word from (values (null::int, 'bad'), (1, 'bad')) v(k, word);
+       create view told as select k, word from (values ('null', 'bad'), (null, 'bad')) v(k, word) where k is not null`,
+    );
+    const seen = defineSource("seen", { k: key(integer), word: text }, { changes: full });
+    const told = defineSource("told", { k: key(text), word: text }, { changes: full });
+    const format = ({ word }: { word: string }): [] => {
+      refuse(word);
+      return [];
+    };
+    const views = tablesOf(
+      defineTable({
+        name: "dim_seen",
+        description: "One row per row seen.",
+        source: seen,
+        columns: { k: key(integer) },
+        format,
+      }),
+      defineTable({
+        name: "dim_told",
+        description: "One row per row told.",
+        source: told,
+        columns: { k: key(text) },
+        format,
+      }),
+    );
+    await runWith(p, views);
+    expect(await held(p)).to.deep.equal([
+      "dim_seen seen 1",
+      "dim_seen seen null",
+      "dim_told told null",
+    ]);
+    const open = () => getConnection({ ...p.users.reader, schema: "public" });
+    const warehouse = await getConnection({ ...p.users.loader, schema: "public" });
+    try {
+      const retry = (reason?: string) =>
+        retryQuarantined(warehouse, open, p.env.INGESTION_BUCKET, views, { reason });
+      expect(await retry()).to.deep.include({
+        named: { seen: 1, told: 1 },
+        deleted: {},
+        leftOut: 1,
+      });
+      await p.star.none(
+        "update etl.quarantine set reason = 'alone' where source_name = 'seen' and key = 'null'",
+      );
+      await expect(retry("alone")).to.be.rejectedWith("no key names the rows in quarantine (1)");
+    } finally {
+      await warehouse.close();
+    }
   });
 
   it("takes in fifty thousand rows at once, and lets them go", async function () {

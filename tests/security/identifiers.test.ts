@@ -160,7 +160,8 @@ describe("hostile identifiers", () => {
         expect(await listQuarantine(connection, { reason: "FIT" }, 9)).to.have.length(1);
         expect(await showQuarantined(connection, "fact_thing", "99")).to.have.length(1);
         expect(await quarantinedKeys(connection, tables, { limit: 9 })).to.deep.equal({
-          [other]: [{ [other]: "99" }],
+          keys: { [other]: [{ [other]: "99" }] },
+          leftOut: 0,
         });
         // The kind that a marked fact refers to becomes an inferred member, the other leaves.
         await p.shop.none(
