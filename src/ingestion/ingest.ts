@@ -28,8 +28,8 @@ import { fenceAge, type Holder } from "./snapshot.ts";
 /** What an ingestion did. */
 export interface IngestionSummary {
   /**
-   * `committed` what there was to read, or a part of it; `unchanged`: nothing written; `lost the race` to another run, whose
-   * batches stand.
+   * `committed` what there was to read, or a part of it: the rows that were named, where there are any; `unchanged`: nothing
+   * written; `lost the race` to another run, whose batches stand.
    */
   readonly outcome: "committed" | "unchanged" | "lost the race";
   /** The newest batch now; 0 where there is none. */
@@ -138,7 +138,10 @@ export async function ingest(
     isClaimed = true;
     summary = await read(false);
   }
-  return { ...summary, reasons: [...reasons, ...summary.reasons] };
+  // The named rows stand, whoever won what came after them.
+  const areAnswered = summary.outcome === "lost the race" && rows.areAnswered;
+  const outcome = areAnswered ? "committed" : summary.outcome;
+  return { ...summary, outcome, reasons: [...reasons, ...summary.reasons] };
 }
 
 /** Begins a run, whatever others commit meanwhile. @returns false where they were first each time */

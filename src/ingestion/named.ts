@@ -55,6 +55,11 @@ export class NamedRows {
     return this.#waiting.filter(({ keys }) => keys.length > 0).map((one) => ({ ...one }));
   }
 
+  /** Whether batches were committed with all of them, and there are any. */
+  get areAnswered(): boolean {
+    return this.#waiting.length > 0 && this.waiting.length === 0;
+  }
+
   /** How many of them there are, by source. */
   get left(): Record<string, number> {
     return Object.fromEntries(this.waiting.map(({ source, keys }) => [source.name, keys.length]));

@@ -58,6 +58,10 @@ export const rejectedPath = (...at: Parameters<typeof getObjectPath>): string =>
 export const drivenPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_driven/${getObjectPath(...at)}`;
 
+/** Where the keys of rows go that a source has no more. */
+export const gonePath = (...at: Parameters<typeof getObjectPath>): string =>
+  `_gone/${getObjectPath(...at)}`;
+
 /** Where the keys of rows that are gone from `table` go. */
 export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_deleted/${getObjectPath(...at)}`;
@@ -71,9 +75,9 @@ export function madeBy(key: string): { batch: number; run: string } | undefined 
 /** Whether `key` is where data of `table` belongs; names with a leading `_` or `.` stood there as they are at first. */
 export const isOfTable = (key: string, table: string): boolean =>
   [folderOf(table), encodeURIComponent(table)].some((folder) =>
-    key.replace(/^_(rejected|deleted|driven)\//, "").startsWith(`${folder}/`),
+    key.replace(/^_(rejected|deleted|driven|gone)\//, "").startsWith(`${folder}/`),
   );
 
 /** The table that a data object's key belongs to. */
 export const getTableName = (key: string): string =>
-  decodeURIComponent(key.replace(/^_(rejected|driven|deleted)\//, "").split("/")[0]!);
+  decodeURIComponent(key.replace(/^_(rejected|driven|deleted|gone)\//, "").split("/")[0]!);

@@ -98,6 +98,8 @@ const processedManifest = v.object({
   rejected_rows: count,
   /** One a source: the keys of rows that tables were made from, and that no star row tells of. */
   driven: v.optional(v.array(lakeObject), []),
+  /** One a source: the keys of rows that it has no more. Manifests from before this field have them in `driven`. */
+  gone: v.optional(v.array(lakeObject), []),
 });
 export type ProcessedManifest = v.InferOutput<typeof processedManifest>;
 

@@ -11,7 +11,7 @@ import {
   type Deleted,
   type Table,
 } from "../table.ts";
-import { keyText } from "./ledger.ts";
+import { recordKeyText } from "./ledger.ts";
 import {
   about,
   inferringIn,
@@ -21,7 +21,7 @@ import {
   type Rows,
   type Warehouse,
 } from "./merge.ts";
-import { mayDeleteSilently, withoutTriggers } from "./triggers.ts";
+import { foreignKeysTo, mayDeleteSilently, withoutTriggers } from "./triggers.ts";
 import { inferMembers, placeholderSql, rememberMembers, type Inferring } from "./warehouse.ts";
 
 /** What was done about the keys that are gone. */
@@ -61,8 +61,10 @@ export async function deleteGone(
       const removed = await about(table, TO_DELETE, removeVersions(db, schema, table, from));
       done.deleted.set(table.name, removed);
     } else {
-      const inferred = await about(table, RIGHTS, inferReferred(warehouse, into, table, from));
-      const removed = await about(table, TO_DELETE, removeRows(warehouse, table, from));
+      const referred = await isReferred(warehouse, table);
+      const inferring = inferReferred(warehouse, into, table, from, referred);
+      const inferred = await about(table, RIGHTS, inferring);
+      const removed = await about(table, TO_DELETE, removeRows(warehouse, table, from, referred));
       const isGone = `not exists (select from ${qualified(schema, table.name)} d where ${sameKey(table, "d")})`;
       await warehouse.inferred.replaced(db, table, from, isGone);
       done.deleted.set(table.name, inferred + removed);
@@ -77,7 +79,7 @@ const policyOf = ({ deleted }: Table, isRepair: boolean): Deleted =>
   deleted === "keep" && isRepair ? "remove" : deleted;
 
 const count = (db: Db, sql: string): Promise<number> =>
-  db.result(sql, [], (result) => result.rowCount);
+  db.result(sql, undefined, (result) => result.rowCount);
 
 const sameKey = (table: Table, row: string): string =>
   keyOf(table)
@@ -132,13 +134,36 @@ const referringTo = (
       .map(({ column }) => ({ table, column })),
   );
 
-/** True of the table's rows `d` that rows of others refer to. */
-function isReferred(warehouse: Warehouse, table: Table): string {
+/**
+ * True of the table's rows `d` that rows of others refer to: by what is declared, or by a foreign key of somebody else's. Of a
+ * table that this user may not read, any row may refer to any.
+ */
+async function isReferred(warehouse: Warehouse, table: Table): Promise<string> {
   const [key] = keyOf(table);
-  const referring = referringTo(warehouse, table).map(({ table: other, column }) => {
-    const place = qualified(warehouse.schema, other.name);
+  const { db, schema } = warehouse;
+  const declared = referringTo(warehouse, table);
+  const referring = declared.map(({ table: other, column }) => {
+    const place = qualified(schema, other.name);
     return `exists (select from ${place} o where o.${name(column)} = d.${name(key!)})`;
   });
+  for (const theirs of await foreignKeysTo(db, schema, table)) {
+    const isDeclared =
+      theirs.schema === schema &&
+      declared.some(
+        (one) =>
+          one.table.name === theirs.table &&
+          theirs.columns.length === 1 &&
+          theirs.columns[0] === one.column,
+      );
+    if (isDeclared) continue;
+    if (!theirs.readable) return "true";
+    const same = theirs.columns.map(
+      (column, at) => `o.${name(column)} = d.${name(theirs.keys[at]!)}`,
+    );
+    referring.push(
+      `exists (select from ${qualified(theirs.schema, theirs.table)} o where ${same.join(" and ")})`,
+    );
+  }
   return referring.join(" or ") || "false";
 }
 
@@ -148,22 +173,22 @@ async function inferReferred(
   into: Inferring,
   table: Table,
   from: string,
+  referred: string,
 ): Promise<number> {
   const { db, schema, byName } = warehouse;
-  const referred = isReferred(warehouse, table);
   if (referred === "false") return 0;
-  const [key] = keyOf(table);
-  const others = getColumnNames(table).filter((column) => column !== key);
+  const key = keyOf(table);
+  const others = getColumnNames(table).filter((column) => !key.includes(column));
   const place = `${qualified(schema, table.name)} d`;
   const which = `${sameKey(table, "d")} and (${referred})`;
   for (const { column, table: target } of referencesOf(table)) {
-    if (column === key) continue;
+    if (key.includes(column)) continue;
     const value = placeholderSql(table.columns[column]!);
     const member = `select distinct ${value} as key from ${place}, ${from} s where ${which}`;
     await inferMembers(into, byName.get(target)!, member);
   }
   const set = others.map((column) => `${name(column)} = ${placeholderSql(table.columns[column]!)}`);
-  const members = `${keyText(table.columns[key!]!, `d.${name(key!)}`)} as key`;
+  const members = `${recordKeyText(table, "d")} as key`;
   const found = await db.any<{ key: string }>(
     set.length > 0
       ? `update ${place} set ${set.join(", ")} from ${from} s where ${which} returning ${members}`
@@ -173,13 +198,18 @@ async function inferReferred(
 }
 
 /** Removes the rows that no other refers to. */
-async function removeRows(warehouse: Warehouse, table: Table, from: string): Promise<number> {
+async function removeRows(
+  warehouse: Warehouse,
+  table: Table,
+  from: string,
+  referred: string,
+): Promise<number> {
   const { db, schema } = warehouse;
   const remove = (): Promise<number> =>
     count(
       db,
       `delete from ${qualified(schema, table.name)} d using ${from} s
-        where ${sameKey(table, "d")} and not (${isReferred(warehouse, table)})`,
+        where ${sameKey(table, "d")} and not (${referred})`,
     );
   const isSilent =
     warehouse.maySilence &&

@@ -1,8 +1,9 @@
 /** The loader's own tables in the warehouse: what is loaded, what is made up, what is in quarantine. */
 import { createHash } from "node:crypto";
-import type { Column } from "../columns.ts";
+import { text, type Column } from "../columns.ts";
 import type { Db } from "../postgres/connection.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
+import { keyOf, type Table } from "../table.ts";
 import { WarehouseError } from "./error.ts";
 
 /** The table of a ledger that has a row for each batch that was loaded, or skipped. */
@@ -13,6 +14,8 @@ interface LedgerTable {
   /** What is in it, for the message of whoever may not make it. */
   readonly holds: string;
   readonly columns: string;
+  /** What the loader does with its rows. */
+  readonly rights: string;
   /** What the catalogue says of it. */
   readonly comment: string;
 }
@@ -31,6 +34,7 @@ const TABLES: readonly LedgerTable[] = [
       skipped_why text,
       receipt jsonb not null,
       receipt_put boolean not null default false`,
+    rights: "SELECT, INSERT, UPDATE",
     comment: "One row per batch that is in the warehouse, or was skipped.",
   },
   {
@@ -41,6 +45,7 @@ const TABLES: readonly LedgerTable[] = [
       batch bigint,
       made_at timestamptz not null default now(),
       primary key (table_name, key)`,
+    rights: "SELECT, INSERT, UPDATE, DELETE",
     comment:
       "One row per inferred member there is now: a row of a dimension that was made up, its key and placeholders, because " +
       "something refers to it and the real one has not come. batch made it; null: a column that was added did.",
@@ -57,6 +62,7 @@ const TABLES: readonly LedgerTable[] = [
       since timestamptz not null,
       "row" text not null,
       primary key (table_name, source_name, key)`,
+    rights: "SELECT, INSERT, UPDATE, DELETE",
     comment:
       "One row per row of a source that did not fit a table when it was read last, in batch. key is its primary key's text (of " +
       "several columns: a JSON array of texts), row what the source gave, as JSON: \"row\"::json ->> 'column'.",
@@ -73,19 +79,20 @@ export async function prepareLedger(db: Db, ledger: string): Promise<void> {
     may: boolean | null;
   }>(
     `select t.name, n.oid is not null as schema, c.oid is not null as there,
-            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select, insert, update') as may
-       from unnest($2::text[]) with ordinality as t(name, position)
+            has_schema_privilege(n.oid, 'usage')
+              and (select bool_and(has_table_privilege(c.oid, r)) from unnest(string_to_array(t.rights, ', ')) r) as may
+       from unnest($2::text[], $3::text[]) with ordinality as t(name, rights, position)
        left join pg_namespace n on n.nspname = $1
        left join pg_class c on c.relnamespace = n.oid and c.relname = t.name
       order by position`,
-    [ledger, TABLES.map((table) => table.name)],
+    [ledger, TABLES.map((table) => table.name), TABLES.map((table) => table.rights)],
   );
   const denied = found.find(({ there, may }) => there && may === false);
   if (denied) {
-    const { holds } = TABLES.find((table) => table.name === denied.name)!;
+    const { holds, rights } = TABLES.find((table) => table.name === denied.name)!;
     throw new WarehouseError(
       `permission denied for ${ledger}.${denied.name}, ${holds}: another user made it; REASSIGN OWNED BY that user TO ` +
-        `this one, or GRANT USAGE ON SCHEMA ${name(ledger)} and SELECT, INSERT, UPDATE, DELETE on its tables`,
+        `this one, or GRANT USAGE ON SCHEMA ${name(ledger)} and ${rights} ON ${qualified(ledger, denied.name)} to this user`,
     );
   }
   const missing = found.filter(({ there }) => !there);
@@ -131,6 +138,14 @@ export function keyText({ type }: Column, value: string): string {
   const text = `${value}::text`;
   if (type !== "text") return text;
   return `case when octet_length(${text}) <= ${LONGEST} then ${text} else left(${text}, 200) || ${literal(CUT)} || md5(${text}) end`;
+}
+
+/** SQL for the key of a table's row as the ledger has it: of several columns, a JSON array of texts. */
+export function recordKeyText(table: Pick<Table, "columns">, row: string): string {
+  const key = keyOf(table);
+  const values = key.map((column) => `${row}.${name(column)}`);
+  if (values.length === 1) return keyText(table.columns[key[0]!]!, values[0]!);
+  return keyText(text, `json_build_array(${values.map((value) => `${value}::text`).join(", ")})`);
 }
 
 /** An array's text, for a parameter of an array type. */

@@ -15,6 +15,7 @@ import {
 import { HINTED, writeQuarantined } from "../lake/quarantined.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { LEDGER, type Connection, type Db } from "../postgres/connection.ts";
+import { parameterised } from "../postgres/sql.ts";
 import { keyedBySource, recordIdOf, type Table } from "../table.ts";
 import { BatchFiles } from "./batch.ts";
 import { awaitedLater } from "../errors.ts";
@@ -123,7 +124,7 @@ export async function load(
   await prepareLedger(db, ledger);
   const { done: prepared, typeOf } = await db.tx((t) => prepareTables(t, schema, ledger, tables));
   await checkTemporary(db);
-  const inferred = await InferredMembers.open(db, ledger);
+  const inferred = await InferredMembers.open(db, ledger, tables);
   const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
   let newest = await lastLoad(connection);
@@ -177,8 +178,10 @@ export async function load(
     throw error;
   }
   if (done.length > 0 && !rebuild) await writeHint(bucket, HINTS.loaded, newest.batch);
-  if (quarantine.hasChanged && !rebuild)
-    await writeQuarantined(bucket, await quarantinedKeys(connection, tables, { limit: HINTED }));
+  if (quarantine.hasChanged && !rebuild) {
+    const { keys } = await quarantinedKeys(connection, tables, { limit: HINTED });
+    await writeQuarantined(bucket, keys);
+  }
   const rowByRow = await slowTables(db, schema, tables, done);
   const inQuarantine = await quarantine.state();
   await unlock(db);
@@ -374,17 +377,19 @@ async function recordLoad(
 ): Promise<object> {
   const rows = Object.values(receipt.tables).reduce((sum, table) => sum + table.rows, 0);
   const recorded = await db.one<{ receipt: object }>(
-    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
-     values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
-    [
-      receipt.batch,
-      receipt.run,
-      receipt.kind,
-      ingestion_sha256,
-      rows,
-      receipt.seconds,
-      JSON.stringify(receipt),
-    ],
+    parameterised(
+      `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, receipt)
+       values ($1, $2, $3, $4, $5, $6, $7) returning ${RECEIPT}`,
+      [
+        receipt.batch,
+        receipt.run,
+        receipt.kind,
+        ingestion_sha256,
+        rows,
+        receipt.seconds,
+        JSON.stringify(receipt),
+      ],
+    ),
   );
   return recorded.receipt;
 }
@@ -420,7 +425,9 @@ async function markPut(
 ): Promise<void> {
   const batch = await receipt;
   if (batch === undefined) return;
-  await db.none(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [batch]);
+  await db.none(
+    parameterised(`update ${loadsOf(ledger)} set receipt_put = true where batch = $1`, [batch]),
+  );
 }
 
 /**
@@ -444,16 +451,18 @@ export async function skipBatch(
     );
   const manifest = await readIfPossible(bucket, batch);
   await db.none(
-    `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
-     values ($1, $2, $3, $4, 0, 0, $5, $6)`,
-    [
-      batch,
-      manifest?.run ?? null,
-      manifest?.kind ?? null,
-      manifest?.ingestion_sha256 ?? null,
-      why,
-      JSON.stringify({ batch, skipped_why: why }),
-    ],
+    parameterised(
+      `insert into ${loadsOf(ledger)} (batch, run, kind, ingestion_sha256, rows, seconds, skipped_why, receipt)
+       values ($1, $2, $3, $4, 0, 0, $5, $6)`,
+      [
+        batch,
+        manifest?.run ?? null,
+        manifest?.kind ?? null,
+        manifest?.ingestion_sha256 ?? null,
+        why,
+        JSON.stringify({ batch, skipped_why: why }),
+      ],
+    ),
   );
   if (!rebuild) {
     await putReceipts(connection, bucket);

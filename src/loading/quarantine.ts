@@ -1,16 +1,17 @@
 /** The rows that are in quarantine now: kept in the transaction of the batch that brings them, or takes them out. */
 import type { Column } from "../columns.ts";
+import { fingerprint } from "../fingerprint.ts";
 import type { LakeObject, ProcessedManifest } from "../lake/manifest.ts";
 import { readS3Json } from "../lake/objects.ts";
 import type { SourceKeys } from "../lake/quarantined.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
-import { qualified } from "../postgres/sql.ts";
+import { parameterised, qualified } from "../postgres/sql.ts";
 import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import { store, toText } from "../values.ts";
 import { storedAt } from "../vectors.ts";
 import { WarehouseError } from "./error.ts";
-import { isWholeKey, keyOfText } from "./ledger.ts";
+import { arrayText, isWholeKey, keyOfText } from "./ledger.ts";
 import type { Rows } from "./merge.ts";
 
 /** How many rows there are, and for how long. */
@@ -33,13 +34,17 @@ const REASON = 2000;
 const BLOCK = 64 << 10;
 
 const DRIVEN = "pg_temp.quarantine_driven";
+const GONE = "pg_temp.quarantine_gone";
 const REJECTED = "pg_temp.quarantine_rejected";
 
 /**
  * The quarantine, while a loader is at work. A row leaves it
  * - when a batch was made from it again, as star rows of a table that is keyed by its source say, or else a list in the
  *   manifest, and does not reject it again: it fits now, or makes no star row any more;
- * - when no module declares its table any more, or that has another source.
+ * - when its source has it no more, and a batch says so, whatever tables that batch was made for;
+ * - when no module declares its table any more, or that has another source, once a batch is loaded that was made by such
+ *   modules: whoever brings the declaration back reads all of it again. Until then, as a loader may be older or newer than
+ *   the code that has read them, such rows stay, and are not counted.
  *
  * As long as nothing is in quarantine and nothing comes in, a batch costs no statement.
  */
@@ -65,20 +70,22 @@ export class Quarantine {
     this.#shares = shares;
   }
 
-  /** Counts what is in quarantine; rows of tables and sources that no module declares any more go. */
+  /** Counts what is in quarantine. */
   static async open(connection: Connection, tables: readonly Table[]): Promise<Quarantine> {
     const place = qualified(connection.ledger, "quarantine");
     const shares = await connection.db.any<Share>(
       `select table_name as table, source_name as source, count(*)::int as rows from ${place} group by 1, 2`,
     );
-    const quarantine = new Quarantine(connection, place, tables, shares);
-    for (const share of shares) if (!quarantine.#declares(share)) await quarantine.#drop(share);
-    return quarantine;
+    return new Quarantine(connection, place, tables, shares);
   }
 
-  /** Rows in quarantine now. */
+  /** Rows in quarantine now, of what is declared. */
   get rows(): number {
-    return this.#shares.reduce((sum, { rows }) => sum + rows, 0);
+    return this.#declared.reduce((sum, { rows }) => sum + rows, 0);
+  }
+
+  get #declared(): readonly Share[] {
+    return this.#shares.filter((share) => this.#declares(share));
   }
 
   /** Whether it holds other rows than when it was opened, or may. */
@@ -89,7 +96,14 @@ export class Quarantine {
   async state(): Promise<InQuarantine> {
     if (this.rows === 0) return { rows: 0, age: 0 };
     const { age } = await this.#connection.db.one<{ age: number }>(
-      `select greatest(0, extract(epoch from now() - min(since)))::float8 as age from ${this.#place}`,
+      parameterised(
+        `select greatest(0, extract(epoch from now() - min(since)))::float8 as age from ${this.#place}
+          where (table_name, source_name) in (select * from unnest($1::text[], $2::text[]))`,
+        [
+          arrayText(this.#declared.map(({ table }) => table)),
+          arrayText(this.#declared.map(({ source }) => source)),
+        ],
+      ),
     );
     return { rows: this.rows, age };
   }
@@ -100,7 +114,8 @@ export class Quarantine {
    */
   async arrived(table: Table, rows: Rows): Promise<void> {
     const source = keyedBySource(table);
-    if (source && this.#holds(source.name)) await this.#tell(recordsOf(source, table, rows));
+    if (source && this.#holds(source.name))
+      await this.#tell(DRIVEN, recordsOf(source, table, rows));
   }
 
   /**
@@ -110,11 +125,15 @@ export class Quarantine {
   async settle(db: Db, bucket: string, manifest: ProcessedManifest): Promise<void> {
     const rejected = manifest.rejected.filter(({ table }) => this.#tables.has(table));
     const driven = manifest.driven.filter(({ table }) => this.#holds(table));
+    const gone = manifest.gone.filter(({ table }) => this.#holds(table));
     try {
-      if (driven.length > 0) await this.#tell(drivenRows(bucket, driven, this.#tables));
+      if (driven.length > 0) await this.#tell(DRIVEN, keysIn(bucket, driven, this.#tables));
+      if (gone.length > 0) await this.#tell(GONE, keysIn(bucket, gone, this.#tables));
       if (rejected.length > 0) await this.#stage(db, bucket, rejected);
-      if (this.#isOpen && this.rows > 0) await this.#release(db, manifest);
+      if (this.#isOpen && this.#shares.length > 0) await this.#release(db, manifest);
       if (rejected.length > 0) await this.#admit(db, manifest);
+      for (const share of this.#shares)
+        if (!this.#declares(share) && this.#isAgreed(share, manifest)) await this.#drop(db, share);
     } catch (cause) {
       // PostgreSQL's own.
       if ((cause as { code?: unknown }).code === undefined) throw cause;
@@ -128,28 +147,42 @@ export class Quarantine {
     return this.#shares.some((share) => share.source === source);
   }
 
-  async #tell(records: Iterable<string[]> | AsyncIterable<string[]>): Promise<void> {
+  async #tell(
+    of: typeof DRIVEN | typeof GONE,
+    records: Iterable<string[]> | AsyncIterable<string[]>,
+  ): Promise<void> {
     await this.#open();
-    await copyIn(this.#connection, `copy ${DRIVEN} from stdin`, blocks(records));
+    await copyIn(this.#connection, `copy ${of} from stdin`, blocks(records));
   }
 
   #declares({ table, source }: Share): boolean {
     return this.#tables.get(table)?.sources.some(({ name }) => name === source) === true;
   }
 
-  async #drop(share: Share): Promise<void> {
-    await this.#connection.db.none(
-      `delete from ${this.#place} where table_name = $1 and source_name = $2`,
-      [share.table, share.source],
+  /** Whether a batch was made by modules that say the same of a table as ours. Manifests did not always tell. */
+  #isAgreed({ table }: Share, { fingerprints }: ProcessedManifest): boolean {
+    const ours = this.#tables.get(table);
+    return (
+      Object.keys(fingerprints).length > 0 && fingerprints[table] === (ours && fingerprint(ours))
+    );
+  }
+
+  async #drop(db: Db, share: Share): Promise<void> {
+    await db.none(
+      parameterised(`delete from ${this.#place} where table_name = $1 and source_name = $2`, [
+        share.table,
+        share.source,
+      ]),
     );
     this.#change([share], -1);
   }
 
-  /** Makes the batch's temporary tables: records that it has, and rows that did not fit. */
+  /** Makes the batch's temporary tables: records that it has, those that are gone, and rows that did not fit. */
   async #open(): Promise<void> {
     if (this.#isOpen) return;
     await this.#connection.db.none(
       `create temporary table quarantine_driven (source_name text, key text) on commit drop;
+       create temporary table quarantine_gone (source_name text, key text) on commit drop;
        create temporary table quarantine_rejected
          (line bigint, table_name text, source_name text, key text, reason text, "row" text) on commit drop`,
     );
@@ -167,35 +200,44 @@ export class Quarantine {
   }
 
   async #release(db: Db, { objects, rejected, fingerprints }: ProcessedManifest): Promise<void> {
-    // What a table was not made for says nothing of its rows. Manifests did not always tell.
+    // What a table was not made for says nothing of its rows; that they are gone, of those of all. Manifests did not always tell.
     const made = Object.keys(fingerprints);
     const served = made.length > 0 ? made : [...objects, ...rejected].map(({ table }) => table);
+    // Nobody here has looked at the others.
+    const ours = served.filter((table) => this.#tables.has(table));
     const gone = await db.any<Share>(
-      `with gone as (
-         delete from ${this.#place} q using ${DRIVEN} d
-          where q.source_name = d.source_name and q.key = d.key and q.table_name in ($1:csv)
-            and not exists (select from ${REJECTED} r
-                             where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
-         returning q.table_name, q.source_name)
-       select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
-      [served],
+      parameterised(
+        `with told as (
+           select source_name, key, false as is_gone from ${DRIVEN}
+            union all select source_name, key, true from ${GONE}
+         ), gone as (
+           delete from ${this.#place} q using told d
+            where q.source_name = d.source_name and q.key = d.key and (d.is_gone or q.table_name = any($1::text[]))
+              and not exists (select from ${REJECTED} r
+                               where r.table_name = q.table_name and r.source_name = q.source_name and r.key = q.key)
+           returning q.table_name, q.source_name)
+         select table_name as table, source_name as source, count(*)::int as rows from gone group by 1, 2`,
+        [arrayText(ours)],
+      ),
     );
     this.#change(gone, -1);
   }
 
   async #admit(db: Db, { batch, ingested_at }: ProcessedManifest): Promise<void> {
     const come = await db.any<Share>(
-      `with put as (
-         insert into ${this.#place} as q (table_name, source_name, key, reason, batch, first_batch, since, "row")
-         select distinct on (table_name, source_name, key)
-                table_name, source_name, key, reason, $1::bigint, $1::bigint, $2::timestamptz, "row"
-           from ${REJECTED} order by table_name, source_name, key, line desc
-             on conflict (table_name, source_name, key)
-             do update set reason = excluded.reason, batch = excluded.batch, "row" = excluded."row"
-         returning table_name, source_name, first_batch)
-       select table_name as table, source_name as source, count(*)::int as rows
-         from put where first_batch = $1::bigint group by 1, 2`,
-      [batch, ingested_at],
+      parameterised(
+        `with put as (
+           insert into ${this.#place} as q (table_name, source_name, key, reason, batch, first_batch, since, "row")
+           select distinct on (table_name, source_name, key)
+                  table_name, source_name, key, reason, $1::bigint, $1::bigint, $2::timestamptz, "row"
+             from ${REJECTED} order by table_name, source_name, key, line desc
+               on conflict (table_name, source_name, key)
+               do update set reason = excluded.reason, batch = excluded.batch, "row" = excluded."row"
+           returning table_name, source_name, first_batch)
+         select table_name as table, source_name as source, count(*)::int as rows
+           from put where first_batch = $1::bigint group by 1, 2`,
+        [batch, ingested_at],
+      ),
     );
     this.#change(come, 1);
   }
@@ -213,9 +255,15 @@ export class Quarantine {
   }
 }
 
+/** Keys of rows in quarantine. */
+export interface QuarantinedKeys {
+  readonly keys: SourceKeys;
+  /** Rows that no key names: it is too long to be kept whole, or has a null in it, as a view's may. */
+  readonly leftOut: number;
+}
+
 /**
- * The source rows in quarantine by their keys, those first that have been there longest. Rows whose keys are too long to be
- * kept whole are left out.
+ * The source rows in quarantine by their keys, those first that have been there longest.
  */
 export async function quarantinedKeys(
   { db, ledger }: Connection,
@@ -230,27 +278,38 @@ export async function quarantinedKeys(
     /** A part of the reason, in any case. */
     readonly reason?: string | null;
   },
-): Promise<SourceKeys> {
-  const found = await db.any<{ source: string; key: string }>(
-    `select source_name as source, key from ${qualified(ledger, "quarantine")}
-      where table_name in ($1:csv) and ($3::text is null or table_name = $3)
-        and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
-      group by 1, 2 order by min(since), 1, 2 limit $2`,
-    [tables.map(({ name }) => name), limit, table, reason],
+): Promise<QuarantinedKeys> {
+  const found = await db.any<{ source: string; key: string; row: string | null }>(
+    parameterised(
+      `select source_name as source, key, min(case when key like '%null%' then "row" end) as row from ${qualified(ledger, "quarantine")}
+        where table_name = any($1::text[]) and ($3::text is null or table_name = $3)
+          and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
+        group by 1, 2 order by min(since), 1, 2 limit $2`,
+      [arrayText(tables.map(({ name }) => name)), limit, table, reason],
+    ),
   );
   const sources = new Map(
     tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
   );
   const keys = new Map<string, Record<string, string>[]>();
-  for (const { source: name, key } of found) {
+  let leftOut = 0;
+  for (const { source: name, key, row } of found) {
     const source = sources.get(name);
-    if (!source || !isWholeKey(key)) continue;
+    if (!source) continue;
+    if (!isWholeKey(key) || (row !== null && hasNoKey(source, JSON.parse(row) as SourceRow))) {
+      leftOut++;
+      continue;
+    }
     const of = keys.get(name) ?? [];
     keys.set(name, of);
     of.push(keyFrom(source, key));
   }
-  return Object.fromEntries(keys);
+  return { keys: Object.fromEntries(keys), leftOut };
 }
+
+/** Whether a part of the key is null: its text would name a row with the text "null". */
+const hasNoKey = (source: Source, row: SourceRow): boolean =>
+  keyOf(source).some((column) => row[column] === null);
 
 /** The primary key that a row's key in quarantine stands for. */
 function keyFrom(source: Source, key: string): Record<string, string> {
@@ -273,8 +332,8 @@ function* recordsOf(source: Source, table: Table, rows: Rows): Generator<string[
     ];
 }
 
-/** The source's name and the key, of each row that no star row tells of. */
-async function* drivenRows(
+/** The source's name and the key, of each row that keys were written down of. */
+async function* keysIn(
   bucket: string,
   objects: readonly LakeObject[],
   tables: ReadonlyMap<string, Table>,

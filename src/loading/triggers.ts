@@ -120,6 +120,38 @@ const BEHIND_IT = `
   select from declared d where not has_table_privilege(d.place, 'update')
   limit 1`;
 
+/** A foreign key of another table, whosever that is. */
+export interface ForeignKey {
+  readonly schema: string;
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** The columns that those refer to, in the same order. */
+  readonly keys: readonly string[];
+  /** Whether this user may read the table. */
+  readonly readable: boolean;
+}
+
+/** The foreign keys that keep rows of `table` from being deleted; not those that delete or clear what refers to them. */
+export const foreignKeysTo = (db: Db, schema: string, table: Table): Promise<ForeignKey[]> =>
+  db.any<ForeignKey>(
+    `with part as (
+       select $1::regclass::oid as oid union select relid from pg_partition_tree($1::regclass)
+     )
+     select n.nspname as schema, c.relname as table,
+            array(select a.attname::text from unnest(k.conkey) with ordinality u(num, at)
+                    join pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.num order by u.at) as columns,
+            array(select a.attname::text from unnest(k.confkey) with ordinality u(num, at)
+                    join pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.num order by u.at) as keys,
+            has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')
+              and not row_security_active(c.oid) as readable
+       from pg_constraint k join part on part.oid = k.confrelid
+       join pg_class c on c.oid = k.conrelid
+       join pg_namespace n on n.oid = c.relnamespace
+      where k.contype = 'f' and k.conparentid = 0 and k.confdeltype in ('a', 'r')
+      order by k.oid`,
+    [qualified(schema, table.name)],
+  );
+
 /**
  * Whether rows of `table` that no row of `referring` refers to may be deleted while triggers sleep, by a user who may silence
  * them: each row's trigger reads all of a table that has no index on its reference. Nobody writes those until the transaction

@@ -224,9 +224,12 @@ export async function rememberMembers(
 ): Promise<number> {
   if (members.length === 0) return 0;
   const count = await db.result(
-    `insert into ${qualified(ledger, "inferred_member")} (table_name, key, batch)
-     select $1, key, $3::bigint from unnest($2::text[]) as k(key) on conflict (table_name, key) do nothing`,
-    [dimension.name, arrayText(members.map(({ key }) => key)), batch],
+    parameterised(
+      `insert into ${qualified(ledger, "inferred_member")} (table_name, key, batch)
+       select $1, key, $3::bigint from unnest($2::text[]) as k(key) on conflict (table_name, key) do nothing`,
+      [dimension.name, arrayText(members.map(({ key }) => key)), batch],
+    ),
+    undefined,
     (result) => result.rowCount,
   );
   if (count > 0) made?.(dimension, count);

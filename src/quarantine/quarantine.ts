@@ -1,6 +1,6 @@
 /** What is in quarantine, for people: the rows, what each was in its source, and how many there are of a kind. */
 import type { Connection } from "../postgres/connection.ts";
-import { qualified } from "../postgres/sql.ts";
+import { parameterised, qualified } from "../postgres/sql.ts";
 import type { SourceRow } from "../table.ts";
 
 /** The quarantine cannot be asked. */
@@ -69,8 +69,10 @@ export async function listQuarantine(
 ): Promise<QuarantinedRow[]> {
   const place = await placeOf(connection);
   return connection.db.any<QuarantinedRow>(
-    `select ${COLUMNS} from ${place} where ${WHERE} order by quarantine.since, 1, 2, 3 limit $3`,
-    [...parametersOf(filter), limit],
+    parameterised(
+      `select ${COLUMNS} from ${place} where ${WHERE} order by quarantine.since, 1, 2, 3 limit $3`,
+      [...parametersOf(filter), limit],
+    ),
   );
 }
 
@@ -85,8 +87,10 @@ export async function showQuarantined(
 ): Promise<(QuarantinedRow & { readonly row: SourceRow })[]> {
   const place = await placeOf(connection);
   const found = await connection.db.any<QuarantinedRow & { readonly row: string }>(
-    `select ${COLUMNS}, "row" from ${place} where table_name = $1 and key = $2 order by 2`,
-    [table, key],
+    parameterised(
+      `select ${COLUMNS}, "row" from ${place} where table_name = $1 and key = $2 order by 2`,
+      [table, key],
+    ),
   );
   return found.map((one) => ({ ...one, row: JSON.parse(one.row) as SourceRow }));
 }
@@ -98,9 +102,11 @@ export async function countQuarantine(
 ): Promise<QuarantineCount[]> {
   const place = await placeOf(connection);
   return connection.db.any<QuarantineCount>(
-    `select table_name as table, regexp_replace(reason, '"(\\\\.|[^"\\\\])*"…?', '…', 'g') as reason, count(*)::float8 as rows,
-            to_char(min(since) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as since
-       from ${place} where ${WHERE} group by 1, 2 order by 3 desc, 1, 2`,
-    parametersOf(filter),
+    parameterised(
+      `select table_name as table, regexp_replace(reason, '"(\\\\.|[^"\\\\])*"…?', '…', 'g') as reason, count(*)::float8 as rows,
+              to_char(min(since) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as since
+         from ${place} where ${WHERE} group by 1, 2 order by 3 desc, 1, 2`,
+      parametersOf(filter),
+    ),
   );
 }

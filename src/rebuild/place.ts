@@ -1,7 +1,7 @@
 import { fingerprintsOf } from "../fingerprint.ts";
 import { loadsOf } from "../loading/ledger.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
-import { name, qualified } from "../postgres/sql.ts";
+import { name, parameterised, qualified } from "../postgres/sql.ts";
 import type { Table } from "../table.ts";
 import { RebuildError } from "./error.ts";
 
@@ -35,9 +35,13 @@ export async function claim(
     if (before) await drop(t, schema, ledger);
     for (const place of [schema, ledger]) await makeEmpty(t, place);
     await t.none(
-      `create table ${markOf(ledger)} (bucket text not null, tables jsonb not null, begun_at timestamptz not null default now());
-       insert into ${markOf(ledger)} (bucket, tables) values ($1, $2)`,
-      [bucket, JSON.stringify(fingerprintsOf(tables))],
+      `create table ${markOf(ledger)} (bucket text not null, tables jsonb not null, begun_at timestamptz not null default now())`,
+    );
+    await t.none(
+      parameterised(`insert into ${markOf(ledger)} (bucket, tables) values ($1, $2)`, [
+        bucket,
+        JSON.stringify(fingerprintsOf(tables)),
+      ]),
     );
   });
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { checkBuild, getBuild } from "../build.ts";
 import { closureOf, fingerprintsOf } from "../fingerprint.ts";
-import { deletedPath, drivenPath, getObjectPath, rejectedPath } from "../lake/keys.ts";
+import { deletedPath, drivenPath, getObjectPath, gonePath, rejectedPath } from "../lake/keys.ts";
 import {
   commitManifest,
   ManifestError,
@@ -83,6 +83,7 @@ export async function transform(
   const objects: LakeObject[] = [];
   const rejected: LakeObject[] = [];
   const driven: LakeObject[] = [];
+  const gone: LakeObject[] = [];
   const untold = new Map<string, JsonLines>();
   const deleted: LakeObject[] = [];
   const put = async (
@@ -115,20 +116,26 @@ export async function transform(
       );
     for (const [source, keys] of made.driven) untold.set(source, keys);
   }
-  // A row that is gone is in quarantine no more.
-  for (const object of manifest.deleted) {
-    const keys = untold.get(object.table) ?? new JsonLines();
-    untold.set(object.table, keys);
-    for await (const gone of readS3Json(buckets.ingestion, object))
-      for (const key of gone) keys.add(key);
-  }
-  for (const [source, keys] of untold) {
-    if (keys.rows === 0) continue;
+  const putKeys = async (
+    to: LakeObject[],
+    source: string,
+    path: typeof drivenPath,
+    keys: JsonLines,
+  ): Promise<void> => {
+    if (keys.rows === 0) return;
     const body = keys.body();
-    const key = drivenPath(source, { at, batch, run }, "json.gz");
+    const key = path(source, where, "json.gz");
     await writeFileToS3(buckets.processed, key, body, "application/gzip");
     const { length: bytes } = body;
-    driven.push({ table: source, key, rows: keys.rows, bytes, sha256: sha256(body) });
+    to.push({ table: source, key, rows: keys.rows, bytes, sha256: sha256(body) });
+  };
+  for (const [source, keys] of untold) await putKeys(driven, source, drivenPath, keys);
+  // A row that is gone is in quarantine no more, of no table.
+  for (const object of manifest.deleted) {
+    const keys = new JsonLines();
+    for await (const rows of readS3Json(buckets.ingestion, object))
+      for (const key of rows) keys.add(key);
+    await putKeys(gone, object.table, gonePath, keys);
   }
   // Of tables that the batch was read without, too: whoever fills those reads what is there, and not what is gone.
   for (const { table, rows, vectors } of await readDeleted(buckets.ingestion, manifest, tables)) {
@@ -151,6 +158,7 @@ export async function transform(
     rejected,
     rejected_rows: rejected.reduce((sum, { rows }) => sum + rows, 0),
     driven,
+    gone,
   };
   if (!(await commitManifest(buckets.processed, processed)))
     return { outcome: "done already", ...nothing };

@@ -485,6 +485,22 @@ describe("inferred members", () => {
     ).to.deep.equal([{ table_name: "dim_kind", key: "0", batch: null }]);
   });
 
+  it("are not counted while no module declares their dimension, and are when one does again", async () => {
+    await shop();
+    await p.shop.none("insert into use values (1, 5, null)");
+    await runWith(p, both);
+    const { record_id: _, kind_id: __, also_id: ___, ...columns } = fact_use.columns;
+    const alone = defineTable({
+      ...fact_use,
+      name: "dim_use",
+      columns,
+      format: ({ id }) => ({ id }),
+    });
+    expect((await loadWith(p, tablesOf(alone))).inferredMembers).to.equal(0);
+    expect((await loadWith(p, both)).inferredMembers).to.equal(1);
+    expect(await members(p)).to.deep.equal(["dim_kind 5"]);
+  });
+
   it("are named from now on where the ledger is older than its list of them", async () => {
     await shop();
     await p.shop.none("insert into use values (1, 5, null)");

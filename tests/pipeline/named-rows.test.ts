@@ -1,4 +1,5 @@
 // Rows that are asked for by their keys come first in a run, changed or not; keys that the source lacks are told to be gone.
+import { manifestKey } from "../../src/lake/keys.ts";
 import fc from "fast-check";
 import { gunzipSync } from "node:zlib";
 import { handler } from "../../src/handlers/ingestion.ts";
@@ -250,6 +251,22 @@ describe("named rows of the shop", () => {
     expect(summary).to.deep.include({ outcome: "committed", named: { staff: 1 } });
     await p.run();
     await p.expectTrue();
+  });
+
+  it("are answered as committed also where another run is first after them", async () => {
+    await p.shop.none("update design set design_name = design_name || '!' where design_id = 3");
+    const newest = (await p.keys("ingestion", "_batches/")).length;
+    Object.assign(process.env, p.env);
+    const connect = async () => {
+      // Theirs has the number of the batch after the one with the named rows.
+      await p.put("ingestion", manifestKey(newest + 2), "{}");
+      return getConnection({ ...p.users.reader, schema: "public" });
+    };
+    const summary = await ingest(connect, p.env.INGESTION_BUCKET, tables, {
+      named: named({ design: [{ design_id: "2" }] }),
+    });
+    await p.remove("ingestion", manifestKey(newest + 2));
+    expect(summary).to.deep.include({ outcome: "committed", named: { design: 1 }, unread: {} });
   });
 
   it("of two runs at once: both have theirs", async () => {

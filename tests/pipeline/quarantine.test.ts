@@ -6,12 +6,15 @@ import {
   date,
   defineSource,
   defineTable,
+  full,
   integer,
   key,
   serial,
   text,
   timestamp,
 } from "../../src/table.ts";
+import { getConnection } from "../../src/postgres/connection.ts";
+import { retryQuarantined } from "../../src/quarantine/retry.ts";
 import { refusal } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
@@ -204,6 +207,38 @@ describe("the quarantine", () => {
     expect(await held(p)).to.deep.equal([]);
   });
 
+  for (const serves of ["other tables", "no table"])
+    it(`lets go of a row that is gone, told in a batch that was made for ${serves}`, async () => {
+      const limits = { rows: 1, bytes: 1 << 20 };
+      const made = (version: number) =>
+        serves === "no table"
+          ? tablesOf(defineTable({ ...fact_thing, version }))
+          : tablesOf(defineTable({ ...fact_thing, version }), dim_tag);
+      await startAnew(p);
+      await p.shop.none("update thing set word = 'bad' where id = 1");
+      await ingestWith(p, made(1), {
+        limits,
+        goOn: () => false,
+        named: new Map([["thing", [{ id: "1" }]]]),
+      });
+      await transformWith(p, made(1));
+      await loadWith(p, made(1));
+      expect(await held(p)).to.deep.equal(["fact_thing thing 1"]);
+      // The run that is under way was begun with another module: its batches are not made for the new one.
+      await p.shop.none("delete from thing where id = 1");
+      await ingestWith(p, made(2), {
+        limits,
+        named: new Map([["thing", [{ id: "1" }]]]),
+        repair: false,
+        goOn: () => false,
+      });
+      await transformWith(p, made(2));
+      await loadWith(p, made(2));
+      const { fingerprints } = await p.processed((await p.keys("processed", "_loads/")).length);
+      expect(Object.keys(fingerprints)).to.deep.equal(serves === "no table" ? [] : ["dim_tag"]);
+      expect(await held(p)).to.deep.equal([]);
+    });
+
   it("takes rows of two sources with one key for two", async () => {
     await p.shop.none(
       "update thing set day = 'never' where id = 1; update other set day = 'never'",
@@ -264,7 +299,17 @@ describe("the quarantine", () => {
     );
     await runWith(p, tables);
     expect(await held(p)).to.have.length(2 + 2 + 3);
-    await loadWith(p, tablesOf(fact_thing, defineTable({ ...dim_day, source: thing }), fact_visit));
+    const fewer = tablesOf(fact_thing, defineTable({ ...dim_day, source: thing }), fact_visit);
+    await p.star.none(
+      "update etl.quarantine set since = now() - interval '1 h' where source_name = 'other'",
+    );
+    const { quarantine: now } = await loadWith(p, fewer);
+    expect(now.rows).to.equal(3);
+    expect(now.age).to.be.lessThan(600);
+    // A loader that is older than the code that read them says nothing yet.
+    expect(await held(p)).to.have.length(2 + 2 + 3);
+    expect((await loadWith(p, tables)).quarantine.rows).to.equal(2 + 2 + 3);
+    await runWith(p, fewer);
     expect(await held(p)).to.deep.equal(["dim_day thing 1", "dim_day thing 2", "dim_day thing 3"]);
   });
 
@@ -366,6 +411,59 @@ describe("the quarantine", () => {
     await loadWith(p, tables);
     // A row of `thing` has the columns of `other` too: the first source whose columns are all there is taken.
     expect(await held(p)).to.deep.equal(["dim_day other 2", "dim_day thing 1"]);
+  });
+
+  it("leaves rows without a key out of a retry, and says how many; a text that says null is one", async () => {
+    await p.shop.none(
+      `drop view if exists seen; drop view if exists told;
+       create view seen as select k, word from (values (null::int, 'bad'), (1, 'bad')) v(k, word);
+       create view told as select k, word from (values ('null', 'bad'), (null, 'bad')) v(k, word) where k is not null`,
+    );
+    const seen = defineSource("seen", { k: key(integer), word: text }, { changes: full });
+    const told = defineSource("told", { k: key(text), word: text }, { changes: full });
+    const format = ({ word }: { word: string }): [] => {
+      refuse(word);
+      return [];
+    };
+    const views = tablesOf(
+      defineTable({
+        name: "dim_seen",
+        description: "One row per row seen.",
+        source: seen,
+        columns: { k: key(integer) },
+        format,
+      }),
+      defineTable({
+        name: "dim_told",
+        description: "One row per row told.",
+        source: told,
+        columns: { k: key(text) },
+        format,
+      }),
+    );
+    await runWith(p, views);
+    expect(await held(p)).to.deep.equal([
+      "dim_seen seen 1",
+      "dim_seen seen null",
+      "dim_told told null",
+    ]);
+    const open = () => getConnection({ ...p.users.reader, schema: "public" });
+    const warehouse = await getConnection({ ...p.users.loader, schema: "public" });
+    try {
+      const retry = (reason?: string) =>
+        retryQuarantined(warehouse, open, p.env.INGESTION_BUCKET, views, { reason });
+      expect(await retry()).to.deep.include({
+        named: { seen: 1, told: 1 },
+        deleted: {},
+        leftOut: 1,
+      });
+      await p.star.none(
+        "update etl.quarantine set reason = 'alone' where source_name = 'seen' and key = 'null'",
+      );
+      await expect(retry("alone")).to.be.rejectedWith("no key names the rows in quarantine (1)");
+    } finally {
+      await warehouse.close();
+    }
   });
 
   it("takes in fifty thousand rows at once, and lets them go", async function () {

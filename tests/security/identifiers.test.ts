@@ -13,9 +13,17 @@ import {
   timestampOf,
 } from "../../src/table.ts";
 import { getConnection } from "../../src/postgres/connection.ts";
-import { load } from "../../src/loading/load.ts";
+import type { Key } from "../../src/ingestion/keyset.ts";
+import { load, skipBatch } from "../../src/loading/load.ts";
+import { quarantinedKeys } from "../../src/loading/quarantine.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { literal, name, names, qualified } from "../../src/postgres/sql.ts";
+import {
+  countQuarantine,
+  listQuarantine,
+  showQuarantined,
+} from "../../src/quarantine/quarantine.ts";
+import { claim } from "../../src/rebuild/place.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, tablesOf, transformWith } from "../support/stages.ts";
@@ -72,6 +80,7 @@ describe("hostile identifiers", () => {
           name: "dim_kind",
           description: `One row per kind: ${hostile}`,
           source: kind,
+          deleted: "remove",
           columns: { [hostile]: key(text), [other]: text },
           format: (row) => row,
         }),
@@ -79,6 +88,7 @@ describe("hostile identifiers", () => {
           name: "fact_thing",
           description: `One row per thing: ${hostile}`,
           source: thing,
+          deleted: "mark",
           lookups: { [hostile]: lookup(kind, hostile) },
           columns: {
             record: serial,
@@ -86,20 +96,28 @@ describe("hostile identifiers", () => {
             [hostile]: references("dim_kind", text),
             price: decimal(10, 2),
           },
-          format: (row, found) => ({
-            [other]: row[other] as number,
-            [hostile]: row[other] === 0 ? "'\") $1 gone" : String(found[hostile]![hostile]),
-            price: "1.50",
-          }),
+          format: (row, found) => {
+            if (row[other] === 99) throw new Error("does not fit");
+            return {
+              [other]: row[other] as number,
+              [hostile]: row[other] === 0 ? "'\") $1 gone" : String(found[hostile]![hostile]),
+              price: "1.50",
+            };
+          },
         }),
       );
       await p.star.none("drop schema if exists etl cascade; create schema $1:name", [schema]);
       for (const bucket of ["ingestion", "processed"] as const)
         for (const found of await p.keys(bucket)) await p.remove(bucket, found);
-      const run = async (): Promise<void> => {
-        await ingestWith(p, tables, { limits: { rows: 4, bytes: 1 << 20 } });
+      const open = async () => ({
+        ...(await getConnection({ ...p.users.loader, schema })),
+        ledger: other,
+      });
+      const run = async (named?: ReadonlyMap<string, readonly Key[]>): Promise<void> => {
+        const limits = { rows: 4, bytes: 1 << 20 };
+        await ingestWith(p, tables, { limits, ...(named ? { named, repair: false } : {}) });
         await transformWith(p, tables);
-        const connection = await getConnection({ ...p.users.loader, schema });
+        const connection = await open();
         try {
           await load(connection, p.env.PROCESSED_BUCKET, tables, await codecNamed());
         } finally {
@@ -131,6 +149,55 @@ describe("hostile identifiers", () => {
         VALUES.map((value, id) => ({ [other]: id, [hostile]: id === 0 ? "'\") $1 gone" : value })),
       );
       expect(await p.rejected()).to.deep.equal([]);
+      const connection = await open();
+      try {
+        await p.shop.none(
+          `insert into ${qualified(schema, other)} values (99, ${literal(VALUES[0]!)}, '', now() + interval '2 seconds');
+           insert into ${qualified(schema, hostile)} values ('lonely', '')`,
+        );
+        await run();
+        expect(await countQuarantine(connection)).to.have.length(1);
+        expect(await listQuarantine(connection, { reason: "FIT" }, 9)).to.have.length(1);
+        expect(await showQuarantined(connection, "fact_thing", "99")).to.have.length(1);
+        expect(await quarantinedKeys(connection, tables, { limit: 9 })).to.deep.equal({
+          keys: { [other]: [{ [other]: "99" }] },
+          leftOut: 0,
+        });
+        // The kind that a marked fact refers to becomes an inferred member, the other leaves.
+        await p.shop.none(
+          `delete from ${qualified(schema, other)} where ${name(other)} in (4, 99);
+           delete from ${qualified(schema, hostile)} where ${name(hostile)} in ('lonely', ${literal(VALUES[4]!)})`,
+        );
+        await run(
+          new Map([
+            [other, [{ [other]: "4" }, { [other]: "99" }]],
+            [hostile, ["lonely", VALUES[4]!].map((value) => ({ [hostile]: value }))],
+          ]),
+        );
+        expect(await countQuarantine(connection)).to.deep.equal([]);
+        const gone = await p.star.any(
+          `select ${name(other)} as id from ${qualified(schema, "fact_thing")} where deleted_at is not null`,
+        );
+        expect(gone).to.deep.equal([{ id: 4 }]);
+        const kinds = await p.star.any<{ id: string; word: string }>(
+          `select ${name(hostile)} as id, ${name(other)} as word from ${qualified(schema, "dim_kind")}`,
+        );
+        expect(kinds.map(({ id }) => id)).to.have.members([...VALUES, "'\") $1 gone"]);
+        expect(kinds.find(({ id }) => id === VALUES[4])?.word).to.equal("unknown");
+        await skipBatch(connection, p.env.PROCESSED_BUCKET, {
+          batch: (await p.keys("processed", "_loads/")).length + 1,
+          why: hostile,
+        });
+        const again = {
+          ...connection,
+          schema: `${hostile.slice(1, 20)}+`,
+          ledger: `${hostile.slice(1, 20)}*`,
+        };
+        await claim(again, { bucket: hostile, tables }, false);
+        await claim(again, { bucket: hostile, tables }, true);
+      } finally {
+        await connection.close();
+      }
       expect(
         await p.star.any("select obj_description(to_regclass($1)) as text", [
           qualified(schema, "fact_thing"),
