@@ -94,8 +94,8 @@ export async function findDeleted(
       if (!stars.has(table.name)) continue;
       if (!catalogue.has(one.name) || !isCutByKey(table, catalogue))
         throw new ReconciliationError(
-          `deletes of ${one.name} cannot be detected: expected a table whose key (${keyOf(one).join(", ")}) is not null, and ` +
-            `no char(n), as ${table.name} has it; found ${catalogue.has(one.name) ? "another" : "no such table"}`,
+          `deletes of ${one.name} cannot be detected: expected a table whose key (${keyOf(one).join(", ")}) is not null, ` +
+            `as ${table.name} has it; found ${catalogue.has(one.name) ? "another" : "no such table"}`,
         );
       const comparison = new KeyComparison(source, warehouse, one, table, catalogue.get(one.name)!);
       found.push(await comparison.run(confirmed.includes(one.name) ? 1 : share));
@@ -242,9 +242,9 @@ function liveKeys(schema: string, table: Table): string {
 /** A key's columns as texts, the same ones for equal keys. */
 const textsOf = (order: KeyOrder): string[] =>
   order
-    .of("t")
-    .map((column, at) =>
-      order.types[at]!.startsWith("numeric") ? `trim_scale(${column})::text` : `(${column})::text`,
+    .texts(order.columns("t"))
+    .map((text, at) =>
+      order.types[at]!.startsWith("numeric") ? `trim_scale(${order.columns("t")[at]})::text` : text,
     );
 
 interface KeyDigest {
@@ -260,7 +260,7 @@ async function digestsOf(
   bounds: readonly KeyTexts[],
 ): Promise<Map<number, KeyDigest>> {
   const text = textsOf(order)
-    .map((key) => `octet_length(${key}), ':', ${key}`)
+    .map((key) => `octet_length(convert_to(${key}, 'UTF8')), ':', ${key}`)
     .join(", ");
   const found = await db.any<{ n: number; keys: string; digest: Digest }>(
     `select n, count(*) as keys,
