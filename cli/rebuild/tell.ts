@@ -46,7 +46,8 @@ function inWords(difference: RowDifference & { readonly batch?: number }): strin
     ...keys,
     ...(version === undefined ? [] : [`version ${version}`]),
   ].join(", ");
-  const of = column === "_rejected" ? " in quarantine" : "";
+  const of =
+    column === "_rejected" ? " in quarantine" : column === "_driven" ? " without a star row" : "";
   if (kind !== "different") return `${where}: ${kind}${of} in what was rebuilt`;
   return `${where}: ${column} rebuilt ${JSON.stringify(rebuilt)}, live ${JSON.stringify(live)}`;
 }

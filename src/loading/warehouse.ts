@@ -21,6 +21,19 @@ export function sqlType({ type, precision, scale }: Column): string {
   return type === "text" ? "varchar" : type;
 }
 
+/** A warehouse column's value, in SQL, as something that prints as its text. */
+export function valueSql(
+  row: string,
+  column: string,
+  declared: Column,
+  found: CatalogueColumn,
+): string {
+  const value = `${row}.${name(column)}`;
+  if (declared.type !== "decimal" || found.scale === declared.scale) return value;
+  // A wider column shows what it has: the declared digits at least, and further ones that are not zero.
+  return `case when scale(trim_scale(${value})) <= ${declared.scale} then round(${value}, ${declared.scale}) else trim_scale(${value}) end`;
+}
+
 /** The value that stands for what is not known, as a literal; see `placeholder`. */
 export function placeholderSql(column: Column): string {
   const value = placeholder(column);

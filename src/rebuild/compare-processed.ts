@@ -6,6 +6,7 @@ import {
   type ProcessedManifest,
 } from "../lake/manifest.ts";
 import { getContentFromFile, readS3Json } from "../lake/objects.ts";
+import { listReceipts, readReceipt } from "../lake/receipts.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, getColumnNames, keyOf, type SourceRow, type Table } from "../table.ts";
@@ -14,7 +15,8 @@ import { storedAt, type Vector } from "../vectors.ts";
 import { RebuildError } from "./error.ts";
 import type { RowDifference } from "./compare-warehouses.ts";
 
-/** What differs in one batch; `live` is the bucket that was. Of a row in quarantine the column is `_rejected`. */
+/** What differs in one batch; `live` is the bucket that was. Of a row in quarantine the column is `_rejected`; of a row that no
+ *  star row tells of, `_driven`; a batch that one bucket lacks is a key of the table `_batches`. */
 export type BatchDifference = RowDifference & { readonly batch: number };
 
 export interface ProcessedComparison {
@@ -45,8 +47,7 @@ export async function compareProcessed(
   found: (difference: BatchDifference) => void,
   done: (batches: number) => void = () => undefined,
 ): Promise<ProcessedComparison> {
-  const there = new Set(await listBatches(sides.live, 0));
-  const batches = (await listBatches(sides.rebuilt, 0)).filter((batch) => there.has(batch));
+  const batches = await batchesOfBoth(sides, found);
   const rows: Record<string, number> = {};
   const earlier: Record<string, number> = {};
   for (const [i, batch] of batches.entries()) {
@@ -83,9 +84,54 @@ export async function compareProcessed(
         tell,
       );
     }
+    for (const source of new Set([...rebuilt.driven, ...live.driven].map(({ table }) => table))) {
+      // An earlier module may rightly have made other rows of it.
+      const made = tables.filter(({ sources }) => sources.some(({ name }) => name === source));
+      if (made.some(({ name }) => rebuilt.fingerprints[name] !== live.fingerprints[name])) continue;
+      const of = ({ driven }: ProcessedManifest) => driven.find(({ table }) => table === source);
+      const ours = await linesOf({ bucket: sides.rebuilt, object: of(rebuilt) });
+      const theirs = await linesOf({ bucket: sides.live, object: of(live) });
+      compareLines(ours, theirs, ({ line, ...difference }) =>
+        found({
+          table: source,
+          key: Object.fromEntries(
+            Object.entries(JSON.parse(line) as SourceRow).map(([name, value]) => [
+              name,
+              keyText(value),
+            ]),
+          ),
+          column: "_driven",
+          ...difference,
+          batch,
+        }),
+      );
+    }
     done(i + 1);
   }
   return { batches: batches.length, rows, earlier };
+}
+
+/**
+ * The batches that both buckets have. One that only one of them has, where the other has a newer, is a difference, unless an
+ * operator left it out: then it may be in the bucket that was.
+ */
+async function batchesOfBoth(
+  { rebuilt, live }: Sides,
+  found: (difference: BatchDifference) => void,
+): Promise<number[]> {
+  const [ours, theirs] = [await listBatches(rebuilt, 0), await listBatches(live, 0)];
+  const tell = (batch: number, kind: "missing" | "extra"): void =>
+    found({ table: "_batches", key: { batch: String(batch) }, kind, batch });
+  for (const batch of ours)
+    if (batch < (theirs.at(-1) ?? 0) && !theirs.includes(batch)) tell(batch, "extra");
+  const receipts = await listReceipts(rebuilt);
+  for (const batch of theirs) {
+    if (batch >= (ours.at(-1) ?? 0) || ours.includes(batch)) continue;
+    const isSkipped =
+      receipts.includes(batch) && (await readReceipt(rebuilt, batch)).skipped_why !== undefined;
+    if (!isSkipped) tell(batch, "missing");
+  }
+  return ours.filter((batch) => theirs.includes(batch));
 }
 
 async function manifestOf(bucket: string, batch: number): Promise<ProcessedManifest> {
@@ -189,7 +235,9 @@ async function compareRows(
   return ours!.rows;
 }
 
-/** Rows in quarantine come in the order of their source rows. */
+const keyText = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value);
+
 async function compareRejected(
   rebuilt: Side,
   live: Side,
@@ -197,19 +245,32 @@ async function compareRejected(
   found: (difference: RowDifference) => void,
 ): Promise<void> {
   const [ours, theirs] = await Promise.all([rebuilt, live].map(linesOf));
-  for (let at = 0; at < Math.max(ours!.length, theirs!.length); at++) {
-    const [a = null, b = null] = [ours![at], theirs![at]];
-    if (a === b) continue;
-    const { key } = JSON.parse((a ?? b)!) as SourceRow;
-    const kind = a === null ? "missing" : b === null ? "extra" : "different";
+  compareLines(ours!, theirs!, ({ line, ...difference }) => {
+    const { key } = JSON.parse(line) as SourceRow;
     found({
       table,
-      key: { key: typeof key === "string" ? key : JSON.stringify(key) },
-      kind,
+      key: { key: keyText(key) },
       column: "_rejected",
-      rebuilt: a,
-      live: b,
+      ...difference,
     });
+  });
+}
+
+type LineDifference = Required<Pick<RowDifference, "kind" | "rebuilt" | "live">> & {
+  readonly line: string;
+};
+
+/** Lines come in the order of their source rows. */
+function compareLines(
+  rebuilt: readonly string[],
+  live: readonly string[],
+  found: (difference: LineDifference) => void,
+): void {
+  for (let at = 0; at < Math.max(rebuilt.length, live.length); at++) {
+    const [a = null, b = null] = [rebuilt[at], live[at]];
+    if (a === b) continue;
+    const kind = a === null ? "missing" : b === null ? "extra" : "different";
+    found({ kind, rebuilt: a, live: b, line: (a ?? b)! });
   }
 }
 

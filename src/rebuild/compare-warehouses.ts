@@ -1,6 +1,6 @@
 /** A rebuilt warehouse against the live one: the rows of both in the order of their keys, side by side. */
-import { sqlType } from "../loading/warehouse.ts";
-import { readCatalogue } from "../postgres/catalogue.ts";
+import { valueSql } from "../loading/warehouse.ts";
+import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
 import { name, names, qualified } from "../postgres/sql.ts";
@@ -42,7 +42,8 @@ export async function compareWarehouses(
   found: (difference: RowDifference) => void,
   done: (rows: number) => void = () => undefined,
 ): Promise<Comparison> {
-  await checkShape(live, tables);
+  const theirs = await checkShape(live, tables);
+  const ours = await catalogueOf(rebuilt, tables);
   const rows: Record<string, number> = {};
   const differing: Record<string, number> = {};
   let before = 0;
@@ -50,8 +51,8 @@ export async function compareWarehouses(
     let differences = 0;
     const compared = await compareTable(
       table,
-      new Rows(copyOut(rebuilt, rowsOf(rebuilt.schema, table))),
-      new Rows(copyOut(live, rowsOf(live.schema, table))),
+      new Rows(copyOut(rebuilt, rowsOf(table, ours.get(table.name)!))),
+      new Rows(copyOut(live, rowsOf(table, theirs.get(table.name)!))),
       (several) => {
         if (several.length > 0) differences++;
         several.forEach(found);
@@ -77,15 +78,20 @@ export async function countRows(db: Db, schema: string, tables: readonly Table[]
   return rows;
 }
 
-/** @throws RebuildError where the live warehouse lacks a declared table or column */
-export async function checkShape(
-  { db, schema }: Connection,
-  tables: readonly Table[],
-): Promise<void> {
-  const catalogue = await readCatalogue(
+type Catalogue = ReadonlyMap<string, CatalogueTable>;
+
+const catalogueOf = ({ db, schema }: Connection, tables: readonly Table[]): Promise<Catalogue> =>
+  readCatalogue(
     db,
     tables.map((table) => ({ schema, name: table.name })),
   );
+
+/**
+ * @returns what the live warehouse's catalogue says of the tables
+ * @throws RebuildError where the live warehouse lacks a declared table or column
+ */
+export async function checkShape(live: Connection, tables: readonly Table[]): Promise<Catalogue> {
+  const catalogue = await catalogueOf(live, tables);
   const missing = tables.flatMap((table) => {
     const there = catalogue.get(table.name)?.columns.map((column) => column.name);
     if (!there) return [table.name];
@@ -97,22 +103,27 @@ export async function checkShape(
     throw new RebuildError(
       `the live warehouse has no ${missing.join(", ")}, which tables/ declares: rebuild with the code that is deployed, or --no-compare`,
     );
+  return catalogue;
 }
 
 /** Each row as a JSON array of texts: key, version where there are versions, the other columns. */
-function rowsOf(schema: string, table: Table): string {
+function rowsOf(table: Table, { schema, columns }: CatalogueTable): string {
   const key = keyOf(table);
   const recordId = recordIdOf(table);
+  const found = new Map(columns.map((column) => [column.name, column]));
+  // To the last digit that there is, also of a column that is wider than its declaration.
   const text = (column: string): string =>
-    `(${name(column)}::${sqlType(table.columns[column]!)})::text`;
+    `(${valueSql("t", column, table.columns[column]!, found.get(column)!)})::text`;
   // What the warehouse's own collation or encoding makes of texts is not the same everywhere.
   const order = key.map((column) =>
-    table.columns[column]!.type === "text" ? `convert_to(${text(column)}, 'UTF8')` : name(column),
+    table.columns[column]!.type === "text"
+      ? `convert_to(${text(column)}, 'UTF8')`
+      : `t.${name(column)}`,
   );
-  const version = `(row_number() over (partition by ${names(key)} order by ${name(recordId ?? key[0]!)}))::text`;
+  const version = `(row_number() over (partition by ${names(key, "t.")} order by t.${name(recordId ?? key[0]!)}))::text`;
   return `select array_to_json(array[${[...key.map(text), version, ...othersOf(table).map(text)].join(", ")}])::text
-            from ${qualified(schema, table.name)}
-           order by ${order.join(", ")}${recordId === undefined ? "" : `, ${name(recordId)}`}`;
+            from ${qualified(schema, table.name)} t
+           order by ${order.join(", ")}${recordId === undefined ? "" : `, t.${name(recordId)}`}`;
 }
 
 const othersOf = (table: Table): string[] =>
@@ -192,14 +203,20 @@ const byWhole: Order = (a, b) => {
   const difference = BigInt(a) - BigInt(b);
   return difference < 0n ? -1 : difference > 0n ? 1 : 0;
 };
+const digitsOf = (decimal: string): number => decimal.split(".")[1]?.length ?? 0;
 const byBytes: Order = (a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /** Of values as PostgreSQL writes them, two of one column. Days and times of four-digit years are in the order of their texts. */
 const ORDERS: Readonly<Record<Column["type"], Order>> = {
   integer: byWhole,
   bigint: byWhole,
-  // As many digits after the point.
-  decimal: (a, b) => byWhole(a.replace(".", ""), b.replace(".", "")),
+  // As many digits after the point, of both.
+  decimal: (a, b) => {
+    const digits = Math.max(digitsOf(a), digitsOf(b));
+    const whole = (text: string): string =>
+      text.replace(".", "") + "0".repeat(digits - digitsOf(text));
+    return byWhole(whole(a), whole(b));
+  },
   boolean: byBytes,
   text: byBytes,
   date: byBytes,

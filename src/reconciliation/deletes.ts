@@ -166,8 +166,8 @@ function whyNotDetected(
   const other = tables.find((table) => !isCutByKey(table, catalogue));
   return (
     other &&
-    `deletes of ${source.name} cannot be detected: expected a key (${keyOf(source).join(", ")}) that is not null, and no ` +
-      `char(n), as ${other.name} has it; found another`
+    `deletes of ${source.name} cannot be detected: expected a key (${keyOf(source).join(", ")}) that is not null, ` +
+      `as ${other.name} has it; found another`
   );
 }
 
@@ -318,9 +318,9 @@ function liveKeys({ schema, ledger }: Connection, table: Table): string {
 /** A key's columns as texts, the same ones for equal keys. */
 const textsOf = (order: KeyOrder): string[] =>
   order
-    .of("t")
-    .map((column, at) =>
-      order.types[at]!.startsWith("numeric") ? `trim_scale(${column})::text` : `(${column})::text`,
+    .texts(order.columns("t"))
+    .map((text, at) =>
+      order.types[at]!.startsWith("numeric") ? `trim_scale(${order.columns("t")[at]})::text` : text,
     );
 
 interface KeyDigest {
@@ -336,7 +336,7 @@ async function digestsOf(
   bounds: readonly KeyTexts[],
 ): Promise<Map<number, KeyDigest>> {
   const text = textsOf(order)
-    .map((key) => `octet_length(${key}), ':', ${key}`)
+    .map((key) => `octet_length(convert_to(${key}, 'UTF8')), ':', ${key}`)
     .join(", ");
   const found = await db.any<{ n: number; keys: string; digest: Digest }>(
     `select n, count(*) as keys,

@@ -158,7 +158,7 @@ export class DerivedTable {
     take: (rows: SourceRow[], found: Found) => void,
   ): Promise<void> {
     const { source: reader } = this.#work;
-    for await (const rows of inLots(reader.rows(source, where), AT_ONCE))
+    for await (const rows of inLots(reader.rows(source, where), () => AT_ONCE))
       take(rows, await reader.look([this.table], source, rows));
   }
 
@@ -172,16 +172,20 @@ export class DerivedTable {
   }
 }
 
-/** Rows in lots of `size`; the last may be smaller. */
+/**
+ * Rows in lots; the last may be smaller.
+ * @param sizeOf how many rows a lot has, by its number from 0
+ */
 export async function* inLots(
   pieces: AsyncIterable<SourceRow[]>,
-  size: number,
+  sizeOf: (lot: number) => number,
 ): AsyncGenerator<SourceRow[]> {
   let held: SourceRow[] = [];
+  let lot = 0;
   for await (const piece of pieces) {
     for (const row of piece) held.push(row);
     let at = 0;
-    while (held.length - at >= size) yield held.slice(at, (at += size));
+    while (held.length - at >= sizeOf(lot)) yield held.slice(at, (at += sizeOf(lot++)));
     if (at > 0) held = held.slice(at);
   }
   if (held.length > 0) yield held;

@@ -18,6 +18,14 @@ const AT_ONCE = 16;
 /** What a batch says of a record: its state; or that its source row is gone, or is to leave the warehouse. */
 export type State = Texts | "gone" | "removed";
 
+/** What is kept of a batch's manifest: there may be years of them. */
+interface Batch {
+  readonly batch: number;
+  readonly gone: "gone" | "removed";
+  readonly objects: readonly LakeObject[];
+  readonly deleted: readonly LakeObject[];
+}
+
 /** Told of a record's states, the newest first; true: it has seen what it wanted to. */
 export type Seen = (state: State, batch: number) => boolean;
 
@@ -27,8 +35,10 @@ export class History {
   readonly #codec: ParquetCodec;
   /** The newest batch whose manifest was not read yet. */
   #next: number;
-  /** The manifests that were read, from the newest on. */
-  readonly #manifests: ProcessedManifest[] = [];
+  /** Those that were read, from the newest on. */
+  readonly #batches: Batch[] = [];
+  /** Each table's name once. */
+  readonly #names = new Map<string, string>();
   /** By object, the ids that it is known to have at least and at most, where its key is a number. */
   readonly #spans = new Map<string, Span>();
 
@@ -49,11 +59,11 @@ export class History {
   async walk(table: Table, wanted: ReadonlyMap<string, Seen>): Promise<void> {
     const left = new Map(wanted);
     const keys = spanOf(table, left.keys());
-    for await (const { batch, kind, objects, deleted } of this.#back()) {
+    for await (const { batch, gone, objects, deleted } of this.#back()) {
       if (left.size === 0) return;
       // A batch's rows are loaded first, and what is gone goes then.
       for (const object of deleted.filter((one) => one.table === table.name))
-        await this.#lookGone(table, object, batch, kind === "resync" ? "removed" : "gone", left);
+        await this.#lookGone(table, object, batch, gone, left);
       for (const object of objects.filter((one) => one.table === table.name)) {
         const span = this.#spans.get(object.key);
         if (span && keys && (span.highest < keys.lowest || span.lowest > keys.highest)) continue;
@@ -132,12 +142,11 @@ export class History {
     }
   }
 
-  /** The manifests, from the newest on. A batch that was skipped before it was transformed has none. */
-  async *#back(): AsyncGenerator<ProcessedManifest> {
+  /** The batches, from the newest on. One that was skipped before it was transformed has no manifest. */
+  async *#back(): AsyncGenerator<Batch> {
     for (let at = 0; ; at++) {
-      if (at === this.#manifests.length && !(await this.#readMore())) return;
-      const manifest = this.#manifests[at];
-      if (manifest) yield manifest;
+      if (at === this.#batches.length && !(await this.#readMore())) return;
+      yield this.#batches[at]!;
     }
   }
 
@@ -152,10 +161,23 @@ export class History {
         batches.map((batch) => readProcessedManifest(this.#bucket, batch)),
       );
       const found = read.flatMap((one) => one?.manifest ?? []);
-      this.#manifests.push(...found);
+      for (const manifest of found) this.#batches.push(this.#keep(manifest));
       if (found.length > 0) return true;
     }
     return false;
+  }
+
+  #keep({ batch, kind, objects, deleted }: ProcessedManifest): Batch {
+    const kept = (all: readonly LakeObject[]): LakeObject[] =>
+      all.map((object) => ({ ...object, table: this.#nameOf(object.table) }));
+    const gone = kind === "resync" ? "removed" : "gone";
+    return { batch, gone, objects: kept(objects), deleted: kept(deleted) };
+  }
+
+  #nameOf(table: string): string {
+    const name = this.#names.get(table);
+    if (name === undefined) this.#names.set(table, table);
+    return name ?? table;
   }
 }
 

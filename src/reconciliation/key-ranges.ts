@@ -19,36 +19,59 @@ export interface KeyRange {
 
 export const EVERYTHING: KeyRange = { from: null, to: null };
 
-/** A key's columns in SQL: what each is ordered by, and the type that its text is read as. */
+/** A key's columns in SQL. */
 export interface KeyOrder {
+  readonly columns: (row: string) => string[];
+  /** What a row is ordered by. */
   readonly of: (row: string) => string[];
+  /** What these columns, one of each of the key's, look like. */
+  readonly texts: (columns: readonly string[]) => string[];
+  /** What a key's texts are read as. */
   readonly types: readonly string[];
 }
 
-/** Two databases have two collations: texts are ordered by their bytes. */
-const BY_BYTES = 'collate "C"';
+interface KeyColumn {
+  readonly name: string;
+  readonly type: string;
+  readonly base: string;
+}
 
-const keyOrder = (columns: readonly { name: string; type: string }[]): KeyOrder => ({
-  of: (row) =>
-    columns.map(({ name: column, type }) =>
-      type === "text" ? `${row}.${name(column)}::text ${BY_BYTES}` : `${row}.${name(column)}`,
-    ),
-  types: columns.map(({ type }) => type),
-});
+/** A type whose cast to text loses the blanks that a row's JSON has. */
+export const PADDED = "bpchar";
+
+/** Two databases have two collations, and may have two encodings: texts are ordered by their bytes in one. */
+function keyOrder(key: readonly KeyColumn[]): KeyOrder {
+  const columns = (row: string): string[] => key.map((column) => `${row}.${name(column.name)}`);
+  const texts = (from: readonly string[]): string[] =>
+    from.map((column, at) => (key[at]!.base === PADDED ? `concat(${column})` : `${column}::text`));
+  const of = (row: string): string[] => {
+    const as = texts(columns(row));
+    return columns(row).map((column, at) =>
+      key[at]!.type === "text" ? `convert_to(${as[at]}, 'UTF8')` : column,
+    );
+  };
+  return { columns, of, texts, types: key.map(({ type }) => type) };
+}
 
 export const sourceOrder = (source: Source, { columns }: CatalogueTable): KeyOrder =>
   keyOrder(
-    keyOf(source).map((column) => ({
-      name: column,
-      type:
-        source.columns[column]!.type === "text"
-          ? "text"
-          : columns.find((found) => found.name === column)!.type,
-    })),
+    keyOf(source).map((column) => {
+      const { type, base } = columns.find((found) => found.name === column)!;
+      return {
+        name: column,
+        type: source.columns[column]!.type === "text" ? "text" : type,
+        base,
+      };
+    }),
   );
 
 export const starOrder = (table: Table): KeyOrder =>
-  keyOrder(keyOf(table).map((column) => ({ name: column, type: typeOf(table.columns[column]!) })));
+  keyOrder(
+    keyOf(table).map((column) => {
+      const type = typeOf(table.columns[column]!);
+      return { name: column, type, base: type };
+    }),
+  );
 
 /** The type that a key is compared as; a decimal's without a scale, as a bound may have more digits than the column. */
 export function typeOf(column: Column): string {
@@ -67,18 +90,27 @@ export function within(order: KeyOrder, row: string, { from, to }: KeyRange): st
 }
 
 const valuesSql = ({ types }: KeyOrder, key: KeyTexts): string =>
-  `(${key.map((text, at) => `${literal(text)}::${types[at]}`).join(", ")})`;
+  `(${key.map((text, at) => `${literal(valueOf(text, types[at]!))}::${valueType(types[at]!)}`).join(", ")})`;
+
+/** A key's text as what its order compares; as bytes it is there in any encoding. */
+const valueOf = (text: string, type: string): string =>
+  type === "text" ? `\\x${Buffer.from(text).toString("hex")}` : text;
+const valueType = (type: string): string => (type === "text" ? "bytea" : type);
+
+/** An array a column of what keys are compared as. */
+const valueArrays = ({ types }: KeyOrder, keys: readonly KeyTexts[]): string[] =>
+  types.map((type, at) =>
+    arraySql(
+      keys.map((key) => valueOf(key[at]!, type)),
+      valueType(type),
+    ),
+  );
 
 /** A condition that is true of the rows that have one of `keys`. */
 export function oneOf(order: KeyOrder, row: string, keys: readonly KeyTexts[]): string {
   if (keys.length === 0) return "false";
-  const columns = order.types.map((type, at) =>
-    arraySql(
-      keys.map((key) => key[at]!),
-      type,
-    ),
-  );
-  return `(${order.of(row).join(", ")}) in (select * from unnest(${columns.join(", ")}))`;
+  const arrays = valueArrays(order, keys).join(", ");
+  return `(${order.of(row).join(", ")}) in (select * from unnest(${arrays}))`;
 }
 
 /** An array of texts that are read as `type`. */
@@ -89,17 +121,10 @@ export const arraySql = (texts: readonly string[], type: string): string =>
 export function rangeNumberSql(order: KeyOrder, row: string, bounds: readonly KeyTexts[]): string {
   if (bounds.length === 0) return "0";
   const ours = order.of(row);
-  const arrays = order.types.map((type, at) =>
-    arraySql(
-      bounds.map((bound) => bound[at]!),
-      type,
-    ),
-  );
+  const arrays = valueArrays(order, bounds);
   const [first, ...others] = ours;
   if (others.length === 0) return `width_bucket(${first}, ${arrays[0]})`;
-  const parts = order.types.map((type, at) =>
-    type === "text" ? `b.k${at} ${BY_BYTES}` : `b.k${at}`,
-  );
+  const parts = order.types.map((_, at) => `b.k${at}`);
   const columns = order.types.map((_, at) => `k${at}`).join(", ");
   return `width_bucket(row(${ours.join(", ")}), (select array_agg(row(${parts.join(", ")}) order by b.n)
     from unnest(${arrays.join(", ")}) with ordinality as b(${columns}, n)))`;
@@ -110,6 +135,10 @@ export const rangeAt = (bounds: readonly KeyTexts[], at: number): KeyRange => ({
   from: bounds[at - 1] ?? null,
   to: bounds[at] ?? null,
 });
+
+/** How many rows the key range of number `at` has. */
+export const rowsAt = ({ rows, before }: Cuts, at: number): number =>
+  (before[at] ?? rows) - (before[at - 1] ?? 0);
 
 /** Runs of neighbouring numbers, the first and the last of each. */
 export function* neighbours(
@@ -131,6 +160,8 @@ export interface Cuts {
   readonly rows: number;
   /** Where each range but the first begins. */
   readonly bounds: readonly KeyTexts[];
+  /** How many rows come before each of these. */
+  readonly before: readonly number[];
 }
 
 /**
@@ -149,19 +180,24 @@ export async function cutsOf(
   const { rows } = await db.one<{ rows: string }>(
     `select count(*) as rows from ${place} t where ${where}`,
   );
-  if (Number(rows) <= size) return { rows: Number(rows), bounds: [] };
-  const keys = order.of("t");
-  const numbered = `select ${keys.map((key, at) => `${key} as k${at}`).join(", ")},
-    row_number() over (order by ${keys.join(", ")}) as n from ${place} t where ${where}`;
-  const found = await db.any<{ key: string[]; n: string }>(
-    `select array[${keys.map((_, at) => `k${at}::text`).join(", ")}] as key, n from (${numbered}) t
-      where n % ${size} = 1 and n > 1 order by n`,
+  if (Number(rows) <= size) return { rows: Number(rows), bounds: [], before: [] };
+  const keys = order.types.map((_, at) => `k${at}`);
+  const numbered = `select ${order
+    .columns("t")
+    .map((column, at) => `${column} as ${keys[at]}`)
+    .join(", ")},
+    row_number() over o as n, rank() over o as first from ${place} t where ${where} window o as (order by ${order.of("t").join(", ")})`;
+  // Rows of one key are in one range: it begins with the first of them.
+  const found = await db.any<{ key: string[]; before: string }>(
+    `select distinct on (first) array[${order.texts(keys).join(", ")}] as key, first - 1 as before from (${numbered}) t
+      where n % ${size} = 1 and first > 1 order by first`,
   );
-  return { rows: Number(rows), bounds: found.map(({ key }) => key) };
+  return {
+    rows: Number(rows),
+    bounds: found.map(({ key }) => key),
+    before: found.map(({ before }) => Number(before)),
+  };
 }
-
-/** Catalogue types whose text, as a key, is not what a row's JSON has: a `char(3)` loses its blanks. */
-const PADDED = "bpchar";
 
 /**
  * Whether a table is compared by key ranges: it is keyed by its source, whose rows all have a key. That each formatted row has
@@ -174,8 +210,7 @@ export function isCutByKey(table: Table, catalogue: ReadonlyMap<string, Catalogu
     catalogue.get(source.name)!.columns.map((column) => [column.name, column]),
   );
   return keyOf(source).every((column) => {
-    const { notNull, base } = columns.get(column)!;
     // Rows without a key are in no range.
-    return notNull && base !== PADDED;
+    return columns.get(column)!.notNull;
   });
 }

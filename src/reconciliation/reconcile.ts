@@ -28,6 +28,7 @@ import {
   isCutByKey,
   neighbours,
   rangeAt,
+  rowsAt,
   sourceOrder,
   within,
   type Cuts,
@@ -425,11 +426,12 @@ class Comparison {
 
   /** Ranges that lie side by side, by one query. */
   async #take(
-    { source, keyed, derived, cuts: { bounds } }: Reading,
+    { source, keyed, derived, cuts }: Reading,
     first: number,
     last: number,
   ): Promise<void> {
     const { source: reader, where } = this.#work;
+    const { bounds } = cuts;
     const order = this.#order(source);
     const stretch = within(order, "t", {
       from: bounds[first - 1] ?? null,
@@ -440,7 +442,7 @@ class Comparison {
     let range = first;
     for await (const rows of inLots(
       reader.rows(source, `(${where(source)}) and ${stretch}`, by),
-      RANGE_ROWS,
+      keyed.length > 0 ? (lot) => rowsAt(cuts, first + lot) : () => RANGE_ROWS,
     )) {
       const found = await reader.look(tables, source, rows);
       for (const one of keyed) await one.take(range, rangeAt(bounds, range), rows, found);

@@ -9,7 +9,7 @@ import { name } from "../postgres/sql.ts";
 import { getColumnNames, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import { StarRows, type Found } from "../transformation/star-rows.ts";
 import { BadValue, store } from "../values.ts";
-import { arraySql, typeOf } from "./key-ranges.ts";
+import { arraySql, PADDED, typeOf } from "./key-ranges.ts";
 import { rowTexts, textOf, type Texts } from "./texts.ts";
 
 /** Looked-up rows of a source that are kept at hand, about. */
@@ -72,9 +72,7 @@ export class SourceReader {
     const missing = [...wanted].filter((key) => !atHand.has(key));
     if (missing.length > 0) {
       const [key] = keyOf(target);
-      const declared = target.columns[key!]!;
-      const column = declared.type === "text" ? `t.${name(key!)}::text` : `t.${name(key!)}`;
-      const where = `${column} = any (${arraySql(missing, typeOf(declared))})`;
+      const where = keyIs(target, this.catalogue.get(target.name)!, missing);
       for (const one of missing) atHand.set(one, null);
       for await (const rows of this.meanwhile(target, where))
         for (const row of rows) atHand.set(String(row[key!]), row);
@@ -96,6 +94,21 @@ export class SourceReader {
     const query = linesOf(source, this.catalogue.get(source.name)!, where, order);
     return parseLines(`source ${source.name}`, copyOut(connection, query));
   }
+}
+
+/**
+ * A condition that is true of the rows `t` of `target` that lookups of `keys` may find. As ingestion finds them, a key's
+ * blanks at the end do not count where its type says so: as a text it would lose its own, and be no key that was asked for.
+ */
+function keyIs(target: Source, { columns }: CatalogueTable, keys: readonly string[]): string {
+  const [key] = keyOf(target);
+  const column = `t.${name(key!)}`;
+  const declared = target.columns[key!]!;
+  if (declared.type !== "text") return `${column} = any (${arraySql(keys, typeOf(declared))})`;
+  const { base } = columns.find((found) => found.name === key)!;
+  return base === PADDED
+    ? `${column} = any (${arraySql(keys, PADDED)})`
+    : `${column}::text = any (${arraySql(keys, "text")})`;
 }
 
 /** What a formatter made of some rows of a source. */

@@ -4,8 +4,8 @@
  */
 import { hash } from "node:crypto";
 import type { Column } from "../columns.ts";
+import { valueSql } from "../loading/warehouse.ts";
 import type { CatalogueColumn } from "../postgres/catalogue.ts";
-import { name } from "../postgres/sql.ts";
 import { DELETED_AT, getColumnNames, type Table } from "../table.ts";
 import { placeholder, toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
@@ -147,14 +147,6 @@ export class Digester {
 }
 
 // ---- the same in SQL
-
-/** A warehouse column's value, in SQL, as something that prints as its text. */
-function valueSql(row: string, column: string, declared: Column, found: CatalogueColumn): string {
-  const value = `${row}.${name(column)}`;
-  if (declared.type !== "decimal" || found.scale === declared.scale) return value;
-  // A wider column shows what it has: the declared digits at least, and further ones that are not zero.
-  return `case when scale(trim_scale(${value})) <= ${declared.scale} then round(${value}, ${declared.scale}) else trim_scale(${value}) end`;
-}
 
 /** The texts of a row `row` of the warehouse, in SQL: one expression a declared column. */
 export function textsSql(

@@ -185,6 +185,34 @@ describe("the comparison of two warehouses", () => {
     expect(differing).to.deep.equal({ fact_state: 1000 });
   });
 
+  it("sees each digit of a live column that is wider than its declaration", async () => {
+    const price = tablesOf(
+      defineTable({
+        name: "dim_price",
+        description: "One row per price.",
+        source: anything,
+        columns: { k: key(decimal(6, 2)), price: decimal(10, 2) },
+        format: () => [],
+      }),
+    );
+    await p.star.none(`
+      create table again.dim_price (k numeric(6, 2) primary key, price numeric(10, 2) not null);
+      insert into again.dim_price values (-1.25, 2.50), (1, 2.50), (2, 0), (10, 1);
+      create table public.dim_price (k numeric(8, 4) primary key, price numeric not null);
+      insert into public.dim_price values (-1.25, 2.5), (1, 2.5049), (1.0001, 1), (2, 0.0000), (10, 1)`);
+    expect((await compare(...price)).found).to.deep.equal([
+      {
+        table: "dim_price",
+        key: { k: "1.00" },
+        kind: "different",
+        column: "price",
+        rebuilt: "2.50",
+        live: "2.5049",
+      },
+      { table: "dim_price", key: { k: "1.0001" }, kind: "missing" },
+    ]);
+  });
+
   it("is refused where the live warehouse has no such table or column", async () => {
     const table = keyed("dim_later", integer);
     await p.star.none("create table again.dim_later (k int primary key, n int)");

@@ -1,5 +1,11 @@
 // P4: the processed bucket made again from the ingestion bucket alone; and the warehouse from that.
-import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { gzipSync } from "node:zlib";
 import { useFakeTimers } from "sinon";
 import { manifestKey } from "../../src/lake/keys.ts";
@@ -251,6 +257,44 @@ describe("a processed bucket that is made again", function () {
         },
       ]);
     });
+
+    it("in the rows that no star row tells of is told", async () => {
+      const found = await withForged(async (manifest) => {
+        const bytes = gzipSync('{"staff_id":4}\n');
+        const object = await put("_driven/staff/forged.json.gz", bytes);
+        return { ...manifest, driven: [{ table: "staff", rows: 1, ...object }] };
+      });
+      expect(found).to.deep.equal([
+        {
+          batch: 1,
+          table: "staff",
+          key: { staff_id: "4" },
+          kind: "missing",
+          column: "_driven",
+          rebuilt: null,
+          live: '{"staff_id":4}',
+        },
+      ]);
+    });
+
+    for (const [side, kind] of [
+      ["the one that was", "extra"],
+      ["the one that was made", "missing"],
+    ] as const)
+      it(`by a batch that ${side} lacks is told, though all others are the same`, async () => {
+        const bucket = `${p.env.PROCESSED_BUCKET}-again`;
+        const Bucket = kind === "extra" ? p.env.PROCESSED_BUCKET : bucket;
+        const Key = manifestKey(3);
+        const Body = await read(Bucket, Key);
+        await p.s3.send(new DeleteObjectCommand({ Bucket, Key }));
+        try {
+          expect((await compare(bucket)).found).to.deep.equal([
+            { batch: 3, table: "_batches", key: { batch: "3" }, kind },
+          ]);
+        } finally {
+          await p.s3.send(new PutObjectCommand({ Bucket, Key, Body }));
+        }
+      });
 
     it("by an object that is gone or altered names that", async () => {
       const { objects } = await p.processed(1);

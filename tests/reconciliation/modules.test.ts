@@ -6,6 +6,7 @@ import {
   decimal,
   defineSource,
   defineTable,
+  detect,
   full,
   integer,
   key,
@@ -19,6 +20,9 @@ import {
   timestampOf,
   timestamptz,
 } from "../../src/table.ts";
+import { ingest } from "../../src/ingestion/ingest.ts";
+import { getConnection } from "../../src/postgres/connection.ts";
+import { findDeleted } from "../../src/reconciliation/deletes.ts";
 import { ReconciliationError } from "../../src/reconciliation/error.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
@@ -56,7 +60,11 @@ describe("a reconciliation of", () => {
   };
 
   const words = (type: string) => {
-    const source = defineSource("words", { word: key(text), n: integer }, { schema: "odd" });
+    const source = defineSource(
+      "words",
+      { word: key(text), n: integer },
+      { schema: "odd", deletes: detect },
+    );
     return {
       create: `create table odd.words (word ${type} primary key, n int not null)`,
       module: defineTable({
@@ -64,6 +72,7 @@ describe("a reconciliation of", () => {
         description: "One row per word.",
         source,
         columns: { word: key(text), n: integer },
+        deleted: "remove",
         format: (row) => row,
       }),
     };
@@ -117,7 +126,45 @@ describe("a reconciliation of", () => {
       await p.star.none("update dim_words set n = 3 where n = 2");
       const padded = type === "char(20)" ? two!.padEnd(20) : two;
       expect(await named()).to.deep.equal([`dim_words ${padded} different`]);
+      await p.shop.none("delete from odd.words where n = 2");
+      expect(await named()).to.deep.equal([`dim_words ${padded} extra`]);
     });
+
+  it("a source in another encoding, whose bytes are in another order", async () => {
+    const { create, module } = words("text");
+    await p.shop.none(
+      "create database western encoding 'WIN1252' locale_provider libc lc_collate 'C' lc_ctype 'C' template template0",
+    );
+    const western = { ...p.source, database: "western" };
+    const connect = () => getConnection({ ...western, schema: "public" });
+    const shop = await connect();
+    await shop.db.none(`create schema odd; ${create}`);
+    await shop.db.none(
+      "insert into odd.words select w || n, n from generate_series(1, 6000) n, unnest(array['€', 'é']) w",
+    );
+    await shop.close();
+    Object.assign(process.env, p.env);
+    const tables = tablesOf(module);
+    await ingest(connect, p.env.INGESTION_BUCKET, tables);
+    await transformWith(p, tables);
+    await loadWith(p, tables);
+    const report = () => reconciled({ ...p, source: western }, {}, tables);
+    const equal = await report();
+    expect(equal.found).to.deep.equal([]);
+    expect(equal.tables[0]).to.include({ rows: 12_000, ranges: 6, descended: 0 });
+    const warehouse = () => getConnection({ ...p.warehouse, schema: "public" });
+    expect(await findDeleted({ source: connect, warehouse, tables })).to.deep.equal([
+      { source: "words", live: 12_000, gone: 0, keys: [] },
+    ]);
+    // No WIN1252 has it.
+    await p.star.none(
+      "update dim_words set n = -1 where word = '€77'; insert into dim_words values ('漢', 0)",
+    );
+    expect(shortly(await report())).to.deep.equal([
+      "dim_words €77 different",
+      "dim_words 漢 extra",
+    ]);
+  });
 
   it("keys of several columns, in many ranges", async () => {
     const source = defineSource(
@@ -486,6 +533,44 @@ describe("a reconciliation of", () => {
     expect(await named()).to.deep.equal(["dim_people 4000 different"]);
     await p.shop.none("update odd.people set name = 'Later' where id = 2000");
     expect(await named()).to.deep.equal([]);
+  });
+
+  it("a key that a source without a primary key has twice, where two ranges meet", async () => {
+    const { run, report } = withModules(mirror());
+    await p.shop.none(`
+      create table odd.things (id int not null, word text, seen timestamp);
+      insert into odd.things select n, 'w' from generate_series(1, 2000) n, generate_series(1, 1 + (n = 2000)::int);
+      insert into odd.things select n, 'w' from generate_series(2001, 4500) n`);
+    await run();
+    const { found, tables } = await report();
+    expect(found).to.deep.equal([]);
+    expect(tables[0]).to.include({ rows: 4501, ranges: 3, descended: 0 });
+  });
+
+  it("lookups of a char(n), which has blanks at its end", async () => {
+    const orders = defineSource("orders", { id: key(integer), code: text }, { schema: "odd" });
+    const codes = defineSource("codes", { code: key(text), name: text }, { schema: "odd" });
+    const { run, named, report } = withModules(
+      defineTable({
+        name: "dim_orders",
+        description: "One row per order.",
+        source: orders,
+        lookups: { code: lookup(codes, "code") },
+        columns: { id: key(integer), name: text },
+        format: ({ id }, { code }) => ({ id, name: code.name }),
+      }),
+    );
+    await p.shop.none(`
+      create table odd.codes (code char(5) primary key, name text not null);
+      create table odd.orders (id int primary key, code char(5) not null);
+      insert into odd.codes values ('GBP', 'pound'), ('EUR', 'euro');
+      insert into odd.orders values (1, 'GBP'), (2, 'EUR'), (3, 'GBP'), (4, 'XXX')`);
+    await run();
+    const { found, tables } = await report();
+    expect(found).to.deep.equal([]);
+    expect(tables[0]).to.include({ rows: 4, quarantined: 1 });
+    await p.star.none("delete from dim_orders where id = 3");
+    expect(await named()).to.deep.equal(["dim_orders 3 missing"]);
   });
 
   it("inferred members, as long as a row refers to them", async () => {
