@@ -1,4 +1,5 @@
 import type { Verb } from "./verb.ts";
+import { backfill } from "./verbs/backfill.ts";
 import { batch } from "./verbs/batch.ts";
 import { batches } from "./verbs/batches.ts";
 import { catalog } from "./verbs/catalog.ts";
@@ -7,6 +8,8 @@ import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
 import { rebuild } from "./verbs/rebuild.ts";
 import { reconcile } from "./verbs/reconcile.ts";
+import { replay } from "./verbs/replay.ts";
+import { skip } from "./verbs/skip.ts";
 import { sources } from "./verbs/sources.ts";
 import { status } from "./verbs/status.ts";
 import { watch } from "./verbs/watch.ts";
@@ -21,6 +24,9 @@ export const VERBS: readonly Verb[] = [
   quarantine,
   reconcile,
   rebuild,
+  replay,
+  skip,
+  backfill,
   newTable,
   sources,
   catalog,

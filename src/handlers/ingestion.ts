@@ -2,6 +2,7 @@ import type { Context } from "aws-lambda";
 import { deadlineOf } from "./deadline.ts";
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
 import { namedIn, NamedRowsError, type EventRows } from "../ingestion/named.ts";
+import { BackfillError } from "../ingestion/plan.ts";
 import { Observer, sum } from "../observe.ts";
 import { HINTS } from "../lake/keys.ts";
 import { writeHint } from "../lake/manifest.ts";
@@ -9,16 +10,21 @@ import { readQuarantined } from "../lake/quarantined.ts";
 import { connectWith } from "../postgres/connection.ts";
 import { getTables } from "../registry.ts";
 import { getSettings } from "../settings.ts";
+import type { Table } from "../table.ts";
 
 const observer = new Observer("ingestion");
 
 /**
  * Reads what changed in the source since the newest batch, and commits it, a bounded batch at a time.
- * @param event the schedule's, or none; `{ "resync": true }` reads everything again, `{ "rows": { "TABLE": ["5", …] } }` the rows
- *   of these keys, changed or not
+ * @param event the schedule's, or none; `{ "resync": true }` reads everything again, `{ "backfill": ["dim_x"] }` the sources of
+ *   these star tables, `{ "rows": { "TABLE": ["5", …] } }` the rows of these keys, changed or not
  */
 export function handler(
-  event?: { readonly resync?: boolean; readonly rows?: EventRows } | null,
+  event?: {
+    readonly resync?: boolean;
+    readonly backfill?: readonly string[];
+    readonly rows?: EventRows;
+  } | null,
   context?: Context,
 ): Promise<IngestionSummary> {
   const deadline = deadlineOf(context);
@@ -42,6 +48,7 @@ export function handler(
       {
         named: namedIn(event?.rows, tables),
         resync: event?.resync === true,
+        backfill: backfillIn(event?.backfill, tables),
         ...(processed ? { quarantined: () => readQuarantined(processed) } : {}),
         limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
         ...deadline,
@@ -64,4 +71,15 @@ export function handler(
       );
     return summary;
   });
+}
+
+/** @throws BackfillError where it is no list of tables that there are */
+function backfillIn(given: unknown, tables: readonly Table[]): readonly string[] {
+  if (given === undefined) return [];
+  const names = tables.map(({ name }) => name);
+  const isList = Array.isArray(given) && given.every((one) => names.includes(one as string));
+  if (isList) return given as string[];
+  throw new BackfillError(
+    `to read the sources of tables again, send { "backfill": ["TABLE"] } with some of ${names.join(", ")}; found ${JSON.stringify(given)}`,
+  );
 }

@@ -21,7 +21,7 @@ import type { Table } from "../table.ts";
 import type { Limits } from "./driving.ts";
 import type { Key } from "./keyset.ts";
 import { NamedRows } from "./named.ts";
-import { servedBy } from "./plan.ts";
+import { servedBy, type Asked } from "./plan.ts";
 import { drivingSources, getData, type GoneRows, type Reading, type SourceBatch } from "./read.ts";
 import { fenceAge, type Holder } from "./snapshot.ts";
 
@@ -58,9 +58,7 @@ export interface IngestionSummary {
   readonly unread: Readonly<Record<string, number>>;
 }
 
-export interface IngestOptions {
-  /** Reads everything again. */
-  readonly resync?: boolean;
+export interface IngestOptions extends Asked {
   /**
    * Rows to read first, changed or not, by source table: those that the source has are driving rows of batches of their own,
    * keys that it has no row of are deleted ones there. Then the run goes on in the same snapshot.
@@ -90,7 +88,7 @@ export interface IngestOptions {
  * goes on with a run that is not done.
  *
  * @param connect opens the source; what was opened is closed again before this returns
- * @throws ContractError, NamedRowsError before anything is written; ManifestError, ConnectionError, S3Error, RaceError. Nothing is lost
+ * @throws ContractError, NamedRowsError, BackfillError before anything is written; ManifestError, ConnectionError, S3Error, RaceError. Nothing is lost
  *   then: the next run goes on after the last batch that was committed
  */
 export async function ingest(
@@ -99,6 +97,7 @@ export async function ingest(
   tables: readonly Table[],
   {
     resync = false,
+    backfill = [],
     named = new Map(),
     repair = true,
     quarantined = () => Promise.resolve({}),
@@ -111,8 +110,9 @@ export async function ingest(
   const rows = new NamedRows(drivingSources(tables), named);
   const { reasons } = rows;
   const work = { connect, bucket, tables, at, rows, repair, quarantined };
-  const read = (everything: boolean): Promise<IngestionSummary> =>
-    withRun({ ...work, resync: everything }, async (run, reading) => {
+  const asked: Asked = { resync, backfill };
+  const read = (what: Asked): Promise<IngestionSummary> =>
+    withRun({ ...work, asked: what }, async (run, reading) => {
       let committing: Promise<boolean> = Promise.resolve(true);
       try {
         for await (const batch of reading.batches(limits, { goOn, isLate })) {
@@ -127,16 +127,16 @@ export async function ingest(
       return run.end();
     });
   // Whoever asks for something has it, also while another run commits batch after batch.
-  let summary = await read(resync);
-  let isClaimed = !resync;
+  let summary = await read(asked);
+  let isClaimed = !resync && backfill.length === 0;
   for (let tries = 0; summary.outcome === "lost the race"; tries++) {
     if (isClaimed && rows.waiting.length === 0) break;
-    if (tries === CLAIMS || !(await claim({ ...work, resync: !isClaimed })))
+    if (tries === CLAIMS || !(await claim({ ...work, asked: isClaimed ? {} : asked })))
       throw new RaceError(
-        `other runs were first ${CLAIMS} times; send ${resync ? '{ "resync": true }' : "the rows"} again`,
+        `other runs were first ${CLAIMS} times; send ${resync ? '{ "resync": true }' : backfill.length > 0 ? "the tables" : "the rows"} again`,
       );
     isClaimed = true;
-    summary = await read(false);
+    summary = await read({});
   }
   // The named rows stand, whoever won what came after them.
   const areAnswered = summary.outcome === "lost the race" && rows.areAnswered;
@@ -176,7 +176,7 @@ interface Work {
   readonly connect: () => Promise<Connection>;
   readonly bucket: string;
   readonly tables: readonly Table[];
-  readonly resync: boolean;
+  readonly asked: Asked;
   readonly at: Date;
   readonly rows: NamedRows;
   readonly repair: boolean;
@@ -188,7 +188,7 @@ async function withRun<T>(
   work: Work,
   task: (run: Run, reading: Reading, last: Read<IngestionManifest> | undefined) => Promise<T>,
 ): Promise<T> {
-  const { connect, bucket, tables, resync, rows, quarantined } = work;
+  const { connect, bucket, tables, asked, rows, quarantined } = work;
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
   const last = await getLastUpload(bucket);
   const connection = await connect();
@@ -199,7 +199,7 @@ async function withRun<T>(
       connect,
       tables,
       last?.manifest,
-      resync,
+      asked,
       waiting,
       quarantined,
     );

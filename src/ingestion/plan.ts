@@ -19,6 +19,19 @@ export interface Plan {
   readonly goesOn?: Unfinished;
 }
 
+/** What a run was asked for, beyond the changes. */
+export interface Asked {
+  /** Everything is read again. */
+  readonly resync?: boolean;
+  /** Names of tables whose sources are read again from the start. */
+  readonly backfill?: readonly string[];
+}
+
+/** Tables cannot be read again now; the message says why. Nothing was written. */
+export class BackfillError extends Error {
+  override readonly name = "BackfillError";
+}
+
 /** A fence further back than this is not compared any more: 32-bit ids wrap at 2³², half of that is ahead. */
 const FARTHEST = 1_000_000_000n;
 
@@ -26,18 +39,24 @@ const FARTHEST = 1_000_000_000n;
  * Says what to read after the batch `last`, from what `snapshot` shows: the rest of its run, where that is not done; else
  * the changes since its fence; the whole of a source that a new or changed table module is driven by; or everything, where
  * transaction ids cannot be compared.
+ * @throws BackfillError where tables are to be read again, and a run is not done
  */
 export function planRun(
   last: IngestionManifest | undefined,
   snapshot: Snapshot,
   tables: readonly Table[],
-  { resync = false }: { resync?: boolean } = {},
+  { resync = false, backfill = [] }: Asked = {},
 ): Plan {
   const everything = new Set(tables.flatMap((table) => table.sources.map((source) => source.name)));
   if (!last) return { kind: "backfill", reasons: ["first run"], since: null, whole: everything };
   const doubt = resync ? "asked for" : whyNotComparable(last, snapshot);
   if (doubt !== undefined)
     return { kind: "resync", reasons: [doubt], since: null, whole: everything };
+  if (isUnfinished(last) && backfill.length > 0)
+    throw new BackfillError(
+      `${backfill.join(", ")} cannot be read again now: batch ${last.batch} left off in ${last.cursor.table}, and its run goes ` +
+        "on first; ask again when it is done",
+    );
   if (isUnfinished(last))
     return {
       kind: last.cursor.kind ?? last.kind,
@@ -46,15 +65,18 @@ export function planRun(
       whole: new Set(last.cursor.whole),
       goesOn: last,
     };
-  const unfilled = tables.filter((table) => last.fingerprints[table.name] !== fingerprint(table));
+  const hasChanged = (table: Table): boolean =>
+    last.fingerprints[table.name] !== fingerprint(table);
+  const unfilled = tables.filter((table) => hasChanged(table) || backfill.includes(table.name));
   const unmarked = tables
     .flatMap((table) => table.sources)
     .filter(({ name, changes }) => changes.by === "timestamp" && !(name in last.high_water));
   return {
     kind: unfilled.length > 0 ? "backfill" : "changes",
-    reasons: unfilled.map(({ name }) =>
-      name in last.fingerprints ? `${name} has changed` : `${name} is new`,
-    ),
+    reasons: unfilled.map((table) => {
+      if (!hasChanged(table)) return `${table.name} was asked for`;
+      return `${table.name} ${table.name in last.fingerprints ? "has changed" : "is new"}`;
+    }),
     since: last.fence,
     whole: new Set(
       [...unfilled.flatMap((table) => table.sources), ...unmarked].map((source) => source.name),

@@ -13,7 +13,7 @@ import { readFirst } from "./first.ts";
 import { keyShape, type Key } from "./keyset.ts";
 import { joined, wholeLines, type Lines } from "./lines.ts";
 import { checkNamed, cutKeys, type Answered, type NamedKeys } from "./named.ts";
-import { planRun, type Plan } from "./plan.ts";
+import { planRun, type Asked, type Plan } from "./plan.ts";
 import { Queries, type Extent } from "./select.ts";
 import {
   beginSnapshot,
@@ -78,16 +78,17 @@ export interface Reading {
  *
  * @param connection is in the middle of a transaction afterwards: whoever opened it closes it
  * @param connect opens one more, where rows are to be looked up while others are being read
+ * @param asked what is read beyond the changes
  * @param named rows to be read before all others, changed or not
  * @param quarantined asked for the rows that did not fit, where a table is read again because its module has changed
- * @throws ContractError, NamedRowsError before any row is read
+ * @throws ContractError, NamedRowsError, BackfillError before any row is read
  */
 export async function getData(
   connection: Connection,
   connect: () => Promise<Connection>,
   tables: readonly Table[],
   last: IngestionManifest | undefined,
-  resync: boolean,
+  asked: Asked,
   named: readonly NamedKeys[] = [],
   quarantined: () => Promise<SourceKeys> = () => Promise.resolve({}),
 ): Promise<Reading> {
@@ -97,7 +98,7 @@ export async function getData(
   const catalogue = await readCatalogue(connection.db, sources);
   const undeclared = checkContract(sources, catalogue);
   await checkNamed(connection.db, named, catalogue);
-  const plan = planRun(last, snapshot, tables, { resync });
+  const plan = planRun(last, snapshot, tables, asked);
   const marks = plan.goesOn?.cursor.marks ?? last?.high_water ?? {};
   const highWater = plan.goesOn?.high_water ?? (await newestOf(connection.db, sources, marks));
   const holder = fenceAge(snapshot) > 0 ? await fenceHolder(connection.db, snapshot) : undefined;

@@ -85,6 +85,25 @@ describe("the verbs that show a pipeline", () => {
     expect(out).to.match(/✓ Speed: references are checked as sets$/m);
   });
 
+  it("that change something refuse what cannot be, and ask before what cannot be undone", async () => {
+    const refused = async (...args: string[]): Promise<string> => {
+      const { code, out, err } = await run(p, ...args);
+      expect({ code, out }).to.deep.equal({ code: 2, out: "" });
+      return err;
+    };
+    expect(await refused("backfill", "dim_stuff")).to.match(
+      /^there is no table dim_stuff; did you mean dim_staff\?/,
+    );
+    expect(await refused("skip", "1", "--why", "x")).to.match(
+      /^skip asks before it does: add --yes/,
+    );
+    expect(await refused("skip", "1", "--why", " ", "--yes")).to.match(/^say why: --why TEXT;/);
+    expect(await refused("skip", "1", "--why", "x", "--yes")).to.equal(
+      "RefusedError: batch 1 is in the warehouse: there is nothing to leave out\n",
+    );
+    expect(await refused("replay", "9")).to.match(/^RefusedError: there is no batch 9; /);
+  });
+
   it("end with 1 where all is not well", async () => {
     await p.star.none("alter table dim_design alter column design_name type int using 1");
     const { code, out } = await run(p, "doctor");

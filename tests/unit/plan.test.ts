@@ -184,6 +184,28 @@ describe("planRun", () => {
     expect(planRun(before, at(1_000_000_006n), [table]).kind).to.equal("resync");
   });
 
+  it("reads the sources of a table that was asked for from the start, once no run is under way", () => {
+    const table = tableOf();
+    const other = tableOf({
+      name: "dim_department",
+      source: department,
+      columns: { department_id: key(integer) },
+    });
+    const tables = [table, other];
+    expect(planRun(last(tables), now, tables, { backfill: ["dim_staff"] })).to.deep.include({
+      kind: "backfill",
+      since: "900",
+      whole: new Set(["staff"]),
+      reasons: ["dim_staff was asked for"],
+    });
+    const cursor = { table: "visit", after: null, key: "", next: [], whole: [], marks: {} };
+    expect(() =>
+      planRun(last(tables, { batch: 7, cursor }), now, tables, { backfill: ["dim_staff"] }),
+    ).to.throw(
+      "dim_staff cannot be read again now: batch 7 left off in visit, and its run goes on first",
+    );
+  });
+
   it("reads everything again when asked to", () => {
     expect(planRun(last([table]), now, [table], { resync: true })).to.deep.include({
       kind: "resync",
