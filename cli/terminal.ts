@@ -37,7 +37,8 @@ export class Terminal {
     this.#colours = createColors(this.#isLively);
   }
 
-  get #width(): number {
+  /** Columns that text is fitted to. */
+  get width(): number {
     return widthOf(this.#output);
   }
 
@@ -49,7 +50,7 @@ export class Terminal {
   /** A heading, after an empty line. */
   heading(text: string): void {
     this.line();
-    this.line(this.#colours.bold(text));
+    for (const line of wrap(text, this.width)) this.line(this.#colours.bold(line));
   }
 
   /** A name and what there is to say about it, wrapped. */
@@ -59,35 +60,40 @@ export class Terminal {
 
   #field(indent: number, name: string, nameWidth: number, text: string): void {
     const begin = indent + Math.max(name.length, nameWidth) + 1;
-    const [first = "", ...rest] = wrap(text, this.#width - begin);
+    const [first = "", ...rest] = wrap(text, this.width - begin);
     this.line(`${" ".repeat(indent)}${this.#colours.cyan(name.padEnd(nameWidth))} ${first}`);
     for (const line of rest) this.line(" ".repeat(indent + nameWidth + 1) + line);
   }
 
+  /** One of many, after its lead: wrapped on a terminal, with the rest below where it began; a line on a pipe, for grep. */
+  item(text: string, lead = ""): void {
+    const begin = 2 + lead.length;
+    const width = this.#output.isTTY ? this.width - begin : Infinity;
+    const [first = "", ...rest] = wrap(text, width);
+    this.line(`  ${lead}${first}`);
+    for (const line of rest) this.line(" ".repeat(begin) + line);
+  }
+
   /** A paragraph, wrapped. */
   paragraph(text: string): void {
-    for (const line of wrap(text, this.#width - 2)) this.line(`  ${line}`);
+    for (const line of wrap(text, this.width - 2)) this.line(`  ${line}`);
   }
 
   /** A paragraph that nobody may overlook. */
   alarm(text: string): void {
-    for (const line of wrap(text, this.#width - 2)) this.line(`  ${this.#colours.red(line)}`);
+    for (const line of wrap(text, this.width - 2)) this.line(`  ${this.#colours.red(line)}`);
   }
 
   /** Rows under a head; the first column to the left, the others to the right. Row by row where a terminal is too narrow. */
   table(head: readonly string[], rows: readonly (readonly string[])[]): void {
-    const table = new Table({
-      head: [...head],
-      colAligns: head.map((_, column) => (column === 0 ? "left" : "right")),
-      chars: Object.fromEntries(BORDERS.map((name) => [name, name === "middle" ? "   " : ""])),
-      style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
-    });
-    table.push(...rows.map((row) => [...row]));
-    const [first = "", ...lines] = table.toString().split("\n");
-    if (this.#output.isTTY && [first, ...lines].some((line) => line.length + 2 > this.#width)) {
+    const fits = (lines: readonly string[]): boolean =>
+      !this.#output.isTTY || lines.every((line) => line.length + 2 <= this.width);
+    const fitting = GAPS.map((gap) => tableLines(head, rows, gap)).find(fits);
+    if (fitting === undefined) {
       this.#rows(head, rows);
       return;
     }
+    const [first = "", ...lines] = fitting;
     this.line(`  ${this.#colours.dim(first)}`);
     for (const line of lines) this.line(`  ${line.trimEnd()}`);
   }
@@ -134,13 +140,11 @@ export class Terminal {
         this.line(`  ${whole(count)} of ${whole(total)} ${noun}`);
       });
     }
+    const words = `   ${whole(total)} of ${whole(total)} ${noun} `;
     const bar = new cliProgress.SingleBar({
       format: `  {bar} {value} of {total} ${noun}`,
       formatValue: (value, _options, type) => (type === "percentage" ? `${value}` : whole(value)),
-      barsize: Math.min(
-        30,
-        this.#width - `  ${whole(total)} of ${whole(total)} ${noun}`.length - 1,
-      ),
+      barsize: Math.max(4, Math.min(30, this.width - words.length)),
       barCompleteChar: "█",
       barIncompleteChar: "░",
       hideCursor: true,
@@ -175,6 +179,24 @@ export class Terminal {
   }
 }
 
+/** Between a table's columns: as it is usually, and where it would not fit. */
+const GAPS = ["   ", "  "] as const;
+
+function tableLines(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  gap: string,
+): string[] {
+  const table = new Table({
+    head: [...head],
+    colAligns: head.map((_, column) => (column === 0 ? "left" : "right")),
+    chars: Object.fromEntries(BORDERS.map((name) => [name, name === "middle" ? gap : ""])),
+    style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table.toString().split("\n");
+}
+
 const BORDERS = [
   "top",
   "top-mid",
@@ -193,10 +215,10 @@ const BORDERS = [
   "middle",
 ] as const;
 
-/** Lines of at most `width` characters, broken at blanks; a longer word has a line of its own. */
+/** Lines of at most `width` characters, broken at blanks, of which none is lost within a line; a longer word has a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/\s+/)) {
+  for (const word of text.split(/ |[^\S ]+/)) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= width)
       lines[lines.length - 1] = `${last} ${word}`;

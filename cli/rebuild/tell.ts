@@ -32,7 +32,7 @@ export function tellDifferences(
   terminal.line();
   if (count === 0) return terminal.paragraph("The same, row for row.");
   terminal.alarm(`${counted(count, "difference")}:`);
-  for (const difference of first.slice(0, SHOWN)) terminal.line(`  ${inWords(difference)}`);
+  for (const difference of first.slice(0, SHOWN)) terminal.item(inWords(difference));
   if (count > SHOWN)
     terminal.paragraph(`and ${whole(count - SHOWN)} more; --json gives the first ${whole(HELD)}.`);
 }

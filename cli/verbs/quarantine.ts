@@ -23,8 +23,6 @@ interface Asked extends Filter {
   readonly limit: number;
 }
 
-const BAR = 20;
-
 /** Does what an action says. Gives the exit code. */
 type Act = (asked: Asked, warehouse: Connection, say: Say) => Promise<number>;
 
@@ -73,13 +71,14 @@ const counts: Act = async (options, warehouse, { terminal, answer }) => {
   const found = await countQuarantine(warehouse, options);
   answer(found);
   const shown = found.slice(0, options.limit);
+  const longest = Math.floor(terminal.width / 4);
   const most = Math.max(...shown.map(({ rows }) => rows));
   for (const table of new Set(shown.map((one) => one.table))) {
     const reasons = shown.filter((one) => one.table === table);
     terminal.heading(`${table}, since ${oldest(reasons)}`);
     for (const { reason, rows } of reasons) {
-      const bar = "█".repeat(Math.max(1, Math.round((rows / most) * BAR)));
-      terminal.line(`  ${whole(rows).padStart(9)} ${bar.padEnd(BAR)} ${printable(reason)}`);
+      const bar = "█".repeat(Math.max(1, Math.round((rows / most) * longest)));
+      terminal.item(printable(reason), `${whole(rows).padStart(9)} ${bar.padEnd(longest)} `);
     }
   }
   terminal.line();

@@ -125,6 +125,21 @@ async function isAgreed(): Promise<boolean> {
   }
 }
 
+/** What is counted of each table; what is nought for all of them is left out, unless it says that all is well. */
+const COUNTS: readonly {
+  readonly name: string;
+  readonly isAlways?: true;
+  readonly of: (table: Reconciliation["tables"][number]) => number;
+}[] = [
+  { name: "rows", isAlways: true, of: ({ rows }) => rows },
+  { name: "ranges", isAlways: true, of: ({ ranges }) => ranges },
+  { name: "looked into", of: ({ descended }) => descended },
+  { name: "pending", of: ({ pending }) => pending },
+  { name: "quarantined", of: ({ quarantined }) => quarantined },
+  { name: "inferred", of: ({ inferred }) => inferred },
+  { name: "differences", isAlways: true, of: differencesOf },
+];
+
 function show(terminal: Terminal, report: Reconciliation, shown: readonly Difference[]): void {
   const { batch, committedAt, loadedAt, fenceAge, isWhole, tables, differences } = report;
   terminal.field(
@@ -134,16 +149,17 @@ function show(terminal: Terminal, report: Reconciliation, shown: readonly Differ
   if (!isWhole)
     terminal.field("Unfinished", "its run has not read all that there was: that is pending too");
   terminal.heading("What was compared");
+  const compared = tables.filter(({ notCompared }) => notCompared === undefined);
+  const counts = COUNTS.filter(
+    ({ isAlways, of }) => isAlways || compared.some((table) => of(table) > 0),
+  );
   terminal.table(
-    ["", "rows", "ranges", "looked into", "pending", "quarantined", "inferred", "differences", "s"],
-    tables
-      .filter(({ notCompared }) => notCompared === undefined)
-      .map((table) => [
-        table.table,
-        ...[table.rows, table.ranges, table.descended].map(whole),
-        ...[table.pending, table.quarantined, table.inferred, differencesOf(table)].map(whole),
-        table.seconds.toFixed(1),
-      ]),
+    ["", ...counts.map(({ name }) => name), "s"],
+    compared.map((table) => [
+      table.table,
+      ...counts.map(({ of }) => whole(of(table))),
+      table.seconds.toFixed(1),
+    ]),
   );
   for (const { table, notCompared } of tables)
     if (notCompared !== undefined) terminal.alarm(`${table} was not compared: ${notCompared}.`);
@@ -160,7 +176,7 @@ function show(terminal: Terminal, report: Reconciliation, shown: readonly Differ
     `${counted(differences, "difference")}: ${listed(kinds)}. ${seconds(report.seconds * 1000)}.`,
   );
   if (shown.length > 0) terminal.line();
-  for (const difference of shown) terminal.line(`  ${inWords(difference)}`);
+  for (const difference of shown) terminal.item(inWords(difference));
   if (differences > shown.length)
     terminal.paragraph(
       `… and ${whole(differences - shown.length)} more: --limit shows more, --json all.`,

@@ -29,8 +29,17 @@ describe("a terminal", () => {
     expect(said(47, table)).to.equal(asTable);
   });
 
+  it("moves its columns together where that is enough", () => {
+    const asNarrow =
+      "  table               rows  of the last batch\n" +
+      "  dim_staff             20                  1\n" +
+      "  fact_sales_order  12,345                678\n";
+    expect(said(46, table)).to.equal(asNarrow);
+    expect(said(45, table)).to.equal(asNarrow);
+  });
+
   it("shows it row by row where it does not, with the names of the columns", () => {
-    expect(said(46, table)).to.equal(
+    expect(said(44, table)).to.equal(
       "  dim_staff\n" +
         "    rows              20\n" +
         "    of the last batch 1\n" +
@@ -56,6 +65,17 @@ describe("a terminal", () => {
           .map((line) => line.length),
       );
     expect([0, 30, 40, 60, 200].map(widest)).to.deep.equal([79, 39, 39, 59, 99]);
+  });
+
+  it("wraps one of many below where it began; on a pipe it stays a line", () => {
+    const item = (terminal: Terminal): void => terminal.item(text, "7 ");
+    expect(said(40, item)).to.equal(
+      "  7 one two three four five six seven\n" +
+        "    eight nine ten eleven twelve\n" +
+        "    thirteen\n",
+    );
+    expect(said(40, (terminal) => terminal.item('found "a  b "'))).to.equal('  found "a  b "\n');
+    expect(said(0, (terminal) => terminal.item(`${text} ${text}`))).to.equal(`  ${text} ${text}\n`);
   });
 
   it("wraps what a field says below where it began", () => {

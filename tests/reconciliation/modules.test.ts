@@ -153,7 +153,8 @@ describe("a reconciliation of", () => {
     expect(equal.found).to.deep.equal([]);
     expect(equal.tables[0]).to.include({ rows: 12_000, ranges: 6, descended: 0 });
     const warehouse = () => getConnection({ ...p.warehouse, schema: "public" });
-    expect(await findDeleted({ source: connect, warehouse, tables })).to.deep.equal([
+    const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET };
+    expect(await findDeleted({ source: connect, warehouse, buckets, tables })).to.deep.equal([
       { source: "words", live: 12_000, gone: 0, keys: [] },
     ]);
     // No WIN1252 has it.
