@@ -41,21 +41,18 @@ workflows: requirements ## GitHub's workflows, by actionlint and zizmor, where P
 	@$(TSX) scripts/check-workflows.ts
 
 test: requirements ## Tests alone
-	npx mocha
+	@$(TSX) scripts/test.ts
 
 coverage: requirements ## Tests, with coverage of src/ and tables/
-	@mkdir -p coverage
-	MOCHA_JSON=coverage/mocha.json npx c8 mocha --reporter scripts/spec-and-json.cjs
+	npx c8 $(TSX) scripts/test.ts
 
 build: requirements ## Package the three functions
 	npx sls package --stage local
 
 # What stands in for AWS is tested once, with `make test`: the Lambdas run src/ and tables/.
 test-node24: requirements ## Tests of what is deployed, on Node 24, which the Lambdas run on
-	@mkdir -p coverage
-	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
-		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
-		$(foreach folder,bench chaos infrastructure localstack properties rebuild security totesys,--ignore "tests/$(folder)/**")
+	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" \
+		$(TSX) scripts/test.ts service --json coverage/mocha-node24-
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

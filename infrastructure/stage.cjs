@@ -52,6 +52,8 @@ const expression = matching(
   "cron(0 2 * * ? *), or rate(6 hours)",
 );
 
+const SHARE = "a share from 0 to 1";
+
 const parameters = {
   account: orNull(matching(/^\d{12}$/, "12 digits, quoted")),
   ingestionBucket: bucket,
@@ -67,6 +69,12 @@ const parameters = {
   ),
   reconcileAt: expression,
   deletesAt: expression,
+  deletesShare: v.pipe(
+    v.union([v.number(), matching(/^(0?\.\d+|[01])$/, SHARE)], SHARE),
+    v.transform(Number),
+    v.minValue(0, SHARE),
+    v.maxValue(1, SHARE),
+  ),
   reconciliationTimeout: whole(1, 900),
   memorySize: whole(128, 10_240),
   timeout: whole(1, 900),

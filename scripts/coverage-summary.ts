@@ -21,13 +21,15 @@ const read = (name: string): string | undefined => {
 };
 
 console.log(`### ${title}\n`);
-const mocha = read("mocha.json");
-if (mocha === undefined) {
-  console.log("The tests did not run, or did not come to an end.");
-} else {
+for (const half of ["service", "around"]) {
+  const mocha = read(`mocha-${half}.json`);
+  if (mocha === undefined) {
+    console.log(`The tests of ${half} did not run, or did not come to an end.`);
+    continue;
+  }
   const { stats, failures } = JSON.parse(mocha) as Mocha;
   console.log(
-    `${stats.passes} passed, ${stats.failures} failed, ${stats.pending} skipped, ${Math.round(stats.duration / 1000)} s\n`,
+    `${half}: ${stats.passes} passed, ${stats.failures} failed, ${stats.pending} skipped, ${Math.round(stats.duration / 1000)} s\n`,
   );
   for (const { fullTitle } of failures) console.log(`- failed: ${fullTitle}`);
 }

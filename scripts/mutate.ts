@@ -29,7 +29,7 @@ const FOLDER = ".local/mutation";
 const NODE_ARGS = ["--import", "tsx", "--no-experimental-require-module"];
 
 const HELP = `Plants faults in the core, one at a time, and runs the tests that come by them: those that no test notices are
-named. Takes half an hour for everything; what was found is kept in ${FOLDER} and holds until a file or its tests change.
+named. Takes some two hours for everything; what was found is kept in ${FOLDER} and holds until a file or its tests change.
 
   npm run mutate
   npm run mutate -- --group values --group parquet

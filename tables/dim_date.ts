@@ -35,6 +35,6 @@ export default defineTable({
     if (row.last_updated !== row.created_at) days.push(dayAt(row.last_updated));
     if ("paid" in row) days.push(dayOf(row.payment_date));
     else days.push(dayOf(row.agreed_delivery_date), dayOf(row.agreed_payment_date));
-    return days.every((day) => day !== undefined) ? days : days.filter((day) => day !== undefined);
+    return days.filter((day) => day !== undefined);
   },
 });

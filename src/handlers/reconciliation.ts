@@ -5,7 +5,7 @@ import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
 import { Observer } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
-import { findDeleted, type Gone } from "../reconciliation/deletes.ts";
+import { findDeleted, type DeletesOptions, type Gone } from "../reconciliation/deletes.ts";
 import type { Difference } from "../reconciliation/difference.ts";
 import { reconcile, type Reconciliation, type Sides } from "../reconciliation/reconcile.ts";
 import { getTables } from "../registry.ts";
@@ -29,6 +29,7 @@ const shape = v.nullish(
   v.object({
     deletes: v.optional(v.boolean(), false),
     confirmed: v.optional(v.array(v.string()), []),
+    share: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   }),
   {},
 );
@@ -37,7 +38,7 @@ const shape = v.nullish(
  * Holds the warehouse against the source; or looks for rows that the source has deleted, and has ingestion's next batch
  * say so.
  * @param event the schedule's, or none; `{ "deletes": true }` looks for deleted rows, with `"confirmed": ["TABLE"]` however
- *   many of a table are gone
+ *   many of a table are gone, and `"share": 0.2` up to a fifth of any (a tenth unless it is said)
  */
 export function handler(event?: unknown, context?: Context): Promise<Answer> {
   return observer.run(context, async () => {
@@ -50,7 +51,9 @@ export function handler(event?: unknown, context?: Context): Promise<Answer> {
     );
     const parsed = v.safeParse(shape, event);
     if (!parsed.success)
-      throw new Error('to look for deleted rows, send { "deletes": true, "confirmed": ["TABLE"] }');
+      throw new Error(
+        'to look for deleted rows, send { "deletes": true, "confirmed": ["TABLE"], "share": 0.1 }',
+      );
     const sides: Sides = {
       source: () => connectWith(settings.SOURCE_SECRET),
       warehouse: () => connectWith(settings.WAREHOUSE_SECRET),
@@ -58,8 +61,8 @@ export function handler(event?: unknown, context?: Context): Promise<Answer> {
       tables: await getTables(),
       codec: await codecNamed(settings.PARQUET_CODEC),
     };
-    const { deletes, confirmed } = parsed.output!;
-    return deletes ? detect(sides, confirmed, context) : compare(sides);
+    const { deletes, ...options } = parsed.output!;
+    return deletes ? detect(sides, options, context) : compare(sides);
   });
 }
 
@@ -87,10 +90,10 @@ async function compare(sides: Sides): Promise<Answer> {
 
 async function detect(
   sides: Sides,
-  confirmed: readonly string[],
+  options: DeletesOptions,
   context: Context | undefined,
 ): Promise<Answer> {
-  const found = await findDeleted(sides, { confirmed });
+  const found = await findDeleted(sides, options);
   for (const { doubt } of found)
     if (doubt !== undefined) observer.logger.warn(`reconciliation: ${doubt}`);
   const refused = found.filter(({ doubt }) => doubt !== undefined).length;

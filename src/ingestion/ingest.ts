@@ -142,15 +142,25 @@ export async function ingest(
 }
 
 /** Begins a run, whatever others commit meanwhile. @returns false where they were first each time */
-const claim = (work: Work): Promise<boolean> =>
-  withRun(work, async (_, reading) => {
-    // A batch without rows is quicker than theirs with some; and without rows none can be older than what they wrote since.
-    for (let tries = 0; tries < CLAIMS; tries++) {
-      const newest = await getLastUpload(work.bucket);
-      if (await new Run(work, reading, newest).commit(reading.claim())) return true;
-    }
-    return false;
-  });
+async function claim(work: Work): Promise<boolean> {
+  let tries = 0;
+  const begin = (): Promise<boolean | "plan anew"> =>
+    withRun(work, async (_, reading, last) => {
+      // A batch without rows is quicker than theirs with some; and without rows none can be older than what they wrote since.
+      for (; tries < CLAIMS; tries++) {
+        const newest = await getLastUpload(work.bucket);
+        // What another run has begun since, and not ended, must go on: a plan that does not know of it would end it.
+        const isTheirs = newest?.manifest.cursor && newest.sha256 !== last?.sha256;
+        if (isTheirs && !work.resync) return "plan anew";
+        if (await new Run(work, reading, newest).commit(reading.claim())) return true;
+      }
+      return false;
+    });
+  for (; ; tries++) {
+    const begun = await begin();
+    if (begun !== "plan anew") return begun;
+  }
+}
 
 /** A run that was asked for could not begin, for others that did. */
 export class RaceError extends Error {
@@ -173,7 +183,7 @@ interface Work {
 /** Does `work` on what there is to read since the newest batch. */
 async function withRun<T>(
   work: Work,
-  task: (run: Run, reading: Reading) => Promise<T>,
+  task: (run: Run, reading: Reading, last: Read<IngestionManifest> | undefined) => Promise<T>,
 ): Promise<T> {
   const { connect, bucket, tables, resync, rows, quarantined } = work;
   // The manifest first, the snapshot after: a snapshot older than the newest batch would take the warehouse back.
@@ -190,7 +200,7 @@ async function withRun<T>(
       waiting,
       quarantined,
     );
-    return await task(new Run(work, reading, last), reading);
+    return await task(new Run(work, reading, last), reading, last);
   } finally {
     await connection.close();
   }

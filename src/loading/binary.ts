@@ -180,14 +180,13 @@ function smallNumeric(column: Column, values: Float64Array, nulls: Field["nulls"
       const value = values[row]!;
       putHead(block, at, shape, value < 0);
       const size = Math.abs(value);
-      const above = Math.floor(size / unit);
-      putDigits(block, at + HEAD, at + point, above);
-      putFraction(block, at + point, at + width, size - above * unit, padding);
+      putDigits(block, at + HEAD, at + point, Math.floor(size / unit));
+      putFraction(block, at + point, at + width, size, padding);
     },
   };
 }
 
-/** Writes `value` to the base of 10,000, its last digit before `end`. */
+/** Writes `value` to the base of 10,000, its last digit before `end`; what has no place after `start` is left out. */
 function putDigits(block: DataView, start: number, end: number, value: number): void {
   let left = value;
   for (let at = end - 2; at >= start; at -= 2) {
@@ -248,7 +247,7 @@ function textField(values: readonly string[], nulls: Field["nulls"]): Field {
       const text = values[row]!;
       if (isShortAscii(text))
         for (let i = 0; i < text.length; i++) block.setUint8(at + i, text.charCodeAt(i));
-      else Buffer.from(block.buffer, block.byteOffset, block.byteLength).write(text, at, "utf8");
+      else Buffer.from(block.buffer, block.byteOffset, block.byteLength).write(text, at);
     },
   };
 }

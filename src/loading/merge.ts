@@ -242,8 +242,8 @@ interface KeyRange extends Range {
 
 function keyRange(table: Table, rows: Rows): KeyRange | undefined {
   const column = keyOf(table)[0]!;
-  const { values, nulls } = rows.get(column)!;
-  const range = nulls === undefined ? rangeOf(table.columns[column]!, values) : undefined;
+  const { values } = rows.get(column)!;
+  const range = rangeOf(table.columns[column]!, values);
   const isDense = keyOf(table).length === 1 && (range?.size ?? Infinity) <= 2 * values.length;
   return range && { column: name(column), isDense, ...range };
 }

@@ -25,7 +25,7 @@ export function packed(values: Uint8Array | Uint16Array, width: number): Buffer 
       bits -= 8;
     }
   }
-  if (bits > 0) out[at] = held;
+  out[at] = held;
   // The last group is padded with zeros, which Buffer.alloc wrote.
   return out.subarray(0, end);
 }
@@ -58,8 +58,8 @@ export function unpack(
   while (filled < out.length) {
     let header = 0;
     for (let shift = 0; ; shift += 7) {
-      const byte = bytes[at++];
-      if (byte === undefined || at > to || shift > 28) throw new RangeError("runs end too early");
+      const byte = bytes[at++]!;
+      if (at > to || shift > 28) throw new RangeError("runs end too early");
       header |= (byte & 127) << shift;
       if (byte < 128) break;
     }

@@ -12,12 +12,12 @@ export interface Dictionary<T> {
   readonly indexes: Uint16Array;
 }
 
-/** Looks at a sample, so that a column of distinct values costs little: most keys are one. */
+/** Looks at a sample, so that a column of distinct values costs little: most keys are one. No values repeat nothing. */
 function repeats(values: ArrayLike<unknown>): boolean {
   const samples = Math.min(values.length, 1000);
   const seen = new Set();
   for (let i = 0; i < samples; i++) seen.add(values[Math.floor((i * values.length) / samples)]);
-  return seen.size <= samples * 0.9;
+  return samples > 0 && seen.size <= samples * 0.9;
 }
 
 /** Of integers from `min` to `max`; undefined where it would not pay. */

@@ -73,13 +73,11 @@ function fileColumn(
   column: Pick<FileColumn, "type" | "nullable" | "precision" | "scale">,
 ): FileColumn {
   if (name === "") throw new Error("a column without a name");
-  const { type, nullable, precision, scale } = column;
+  const { type, nullable, precision = NaN, scale = NaN } = column;
   // From the name alone, so that it stays when columns are added or moved. Thrift's ids are signed.
   const fieldId = crc32(name) & 0x7fffffff;
   if (type !== "decimal") return { name, type, nullable, fieldId };
   if (
-    precision === undefined ||
-    scale === undefined ||
     !(precision >= 1 && precision <= 38) ||
     !(scale >= 0 && scale <= precision) ||
     !Number.isInteger(precision) ||

@@ -1,10 +1,13 @@
 /** Rows that the source has deleted: looked for by their keys alone, range by range, by hash while nothing is gone. */
 import type { Key } from "../ingestion/keyset.ts";
-import { beginSnapshot } from "../ingestion/snapshot.ts";
+import { beginSnapshot, readSnapshot } from "../ingestion/snapshot.ts";
+import { getLastUpload } from "../lake/manifest.ts";
+import { keyText } from "../loading/ledger.ts";
 import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
-import { name, qualified } from "../postgres/sql.ts";
+import { literal, name, qualified } from "../postgres/sql.ts";
 import { DELETED_AT, keyedBySource, keyOf, recordIdOf, type Source, type Table } from "../table.ts";
+import { ReconciliationError } from "./error.ts";
 import {
   cutsOf,
   isCutByKey,
@@ -16,7 +19,7 @@ import {
   type KeyOrder,
   type KeyTexts,
 } from "./key-ranges.ts";
-import { ReconciliationError, type Sides } from "./reconcile.ts";
+import type { Sides } from "./reconcile.ts";
 import { HASH_SQL, type Digest } from "./texts.ts";
 
 /** What is gone from one source. */
@@ -24,6 +27,7 @@ export interface Gone {
   readonly source: string;
   /** Rows that the star has of it, those that it knows to be deleted left out. */
   readonly live: number;
+  /** Where nobody believes it: at least so many. */
   readonly gone: number;
   /** Keys of those that are gone, in their order; none where it is not believed. */
   readonly keys: readonly Key[];
@@ -33,7 +37,7 @@ export interface Gone {
 
 export interface DeletesOptions {
   /** The share of a source's rows that may be gone before it is doubted. */
-  readonly share?: number;
+  readonly share?: number | undefined;
   /** Names of sources of which it is to be believed, whatever is gone. */
   readonly confirmed?: readonly string[];
 }
@@ -53,8 +57,9 @@ export async function findDeleted(
   {
     source: connectSource,
     warehouse: connectWarehouse,
+    buckets,
     tables,
-  }: Pick<Sides, "source" | "warehouse" | "tables">,
+  }: Pick<Sides, "source" | "warehouse" | "buckets" | "tables">,
   { share = SHARE, confirmed = [] }: DeletesOptions = {},
 ): Promise<Gone[]> {
   const watched = watchedBy(tables);
@@ -78,25 +83,40 @@ export async function findDeleted(
     // The warehouse first: what it has was in the source once, and what a later moment of the source lacks was deleted.
     const warehouse = await open(connectWarehouse);
     const source = await open(connectSource);
+    await checkSameSource(source, buckets.ingestion);
     const catalogue = await readCatalogue(
       source.db,
       [...watched.values()].map(({ source: one }) => one),
     );
     const stars = await readCatalogue(
       warehouse.db,
-      [...watched.values()].map(({ table }) => ({ schema: warehouse.schema, name: table.name })),
+      [...watched.values()].flatMap(({ tables: of }) =>
+        of.map((table) => ({ schema: warehouse.schema, name: table.name })),
+      ),
     );
     const found: Gone[] = [];
-    for (const { source: one, table } of watched.values()) {
-      // Nothing was loaded yet.
-      if (!stars.has(table.name)) continue;
-      if (!catalogue.has(one.name) || !isCutByKey(table, catalogue))
-        throw new ReconciliationError(
-          `deletes of ${one.name} cannot be detected: expected a table whose key (${keyOf(one).join(", ")}) is not null, and ` +
-            `no char(n), as ${table.name} has it; found ${catalogue.has(one.name) ? "another" : "no such table"}`,
+    for (const { source: one, tables: of } of watched.values()) {
+      // Those that nothing was loaded into yet have nothing to lose.
+      const there = of.filter((table) => stars.has(table.name));
+      if (there.length === 0) continue;
+      const doubt = whyNotDetected(one, there, catalogue);
+      if (doubt !== undefined) {
+        found.push({ source: one.name, live: 0, gone: 0, keys: [], doubt });
+        continue;
+      }
+      const believed = confirmed.includes(one.name) ? 1 : share;
+      const ofTables: Gone[] = [];
+      for (const table of there) {
+        const comparison = new KeyComparison(
+          source,
+          warehouse,
+          one,
+          table,
+          catalogue.get(one.name)!,
         );
-      const comparison = new KeyComparison(source, warehouse, one, table, catalogue.get(one.name)!);
-      found.push(await comparison.run(confirmed.includes(one.name) ? 1 : share));
+        ofTables.push(await comparison.run(believed));
+      }
+      found.push(together(ofTables));
     }
     return found;
   } finally {
@@ -104,15 +124,66 @@ export async function findDeleted(
   }
 }
 
-/** Sources whose deletes are detected, each with a star table that shows which of its rows are live. */
-function watchedBy(tables: readonly Table[]): Map<string, { source: Source; table: Table }> {
-  const watched = new Map<string, { source: Source; table: Table }>();
+/** A source whose deletes are detected, and the star tables that show which of its rows are live. */
+interface Watched {
+  readonly source: Source;
+  readonly tables: readonly Table[];
+}
+
+function watchedBy(tables: readonly Table[]): Map<string, Watched> {
+  const watched = new Map<string, Watched>();
   for (const table of tables) {
     const source = keyedBySource(table);
-    if (source?.deletes === "detect" && table.deleted !== "keep" && !watched.has(source.name))
-      watched.set(source.name, { source, table });
+    if (source?.deletes !== "detect" || table.deleted === "keep") continue;
+    const before = watched.get(source.name)?.tables ?? [];
+    watched.set(source.name, { source, tables: [...before, table] });
   }
   return watched;
+}
+
+/** @throws ReconciliationError where the source is another database than the one that the lake was read from */
+async function checkSameSource({ db }: Connection, bucket: string): Promise<void> {
+  const newest = await getLastUpload(bucket);
+  if (!newest) return;
+  const { system_identifier, database_oid } = await readSnapshot(db);
+  const { manifest } = newest;
+  if (system_identifier === manifest.system_identifier && database_oid === manifest.database_oid)
+    return;
+  throw new ReconciliationError(
+    `the source is another database than batch ${manifest.batch} was read from: correct SOURCE_SECRET, or run ingestion ` +
+      "first, which reads everything again",
+  );
+}
+
+/** Why a source's deletes cannot be detected; undefined where they can. */
+function whyNotDetected(
+  source: Source,
+  tables: readonly Table[],
+  catalogue: ReadonlyMap<string, CatalogueTable>,
+): string | undefined {
+  if (!catalogue.has(source.name))
+    return `deletes of ${source.name} cannot be detected: there is no such table`;
+  const other = tables.find((table) => !isCutByKey(table, catalogue));
+  return (
+    other &&
+    `deletes of ${source.name} cannot be detected: expected a key (${keyOf(source).join(", ")}) that is not null, and no ` +
+      `char(n), as ${other.name} has it; found another`
+  );
+}
+
+/** What is gone of one source, by all tables that show it: a row may be in one of them alone. */
+function together(found: readonly Gone[]): Gone {
+  const doubted = found.find(({ doubt }) => doubt !== undefined);
+  if (doubted) return doubted;
+  const keys = new Map(
+    found.flatMap((one) => one.keys.map((key) => [JSON.stringify(key), key] as const)),
+  );
+  return {
+    source: found[0]!.source,
+    live: Math.max(...found.map(({ live }) => live)),
+    gone: keys.size,
+    keys: [...keys.values()],
+  };
 }
 
 /** The keys of one source, and those of a star table that is keyed by it. */
@@ -138,7 +209,7 @@ class KeyComparison {
     this.#theirs = sourceOrder(declared, catalogue);
     this.#ours = starOrder(table);
     this.#place = qualified(declared.schema, declared.name);
-    this.#live = liveKeys(warehouse.schema, table);
+    this.#live = liveKeys(warehouse, table);
   }
 
   async run(share: number): Promise<Gone> {
@@ -146,17 +217,26 @@ class KeyComparison {
     const expected = await digestsOf(this.#source, this.#place, this.#theirs, bounds);
     const found = await digestsOf(this.#warehouse, this.#live, this.#ours, bounds);
     const live = [...found.values()].reduce((sum, { keys }) => sum + keys, 0);
-    const most = share < 1 ? Math.max(FEW, Math.floor(live * share)) : Infinity;
+    // An empty source is doubted, however few rows it had.
+    const few = rows === 0 ? 0 : Math.max(FEW, Math.floor(live * share));
+    const most = share < 1 ? few : Infinity;
     const keys: KeyTexts[] = [];
     let gone = 0;
-    for (const [range, { digest }] of [...found].toSorted(([a], [b]) => a - b)) {
-      if (expected.get(range)?.digest === digest) continue;
-      const missing = await this.#missing(bounds, range);
-      gone += missing.length;
+    for (const [range, { keys: ours, digest }] of [...found].toSorted(([a], [b]) => a - b)) {
+      const theirs = expected.get(range);
+      if (theirs?.digest === digest) continue;
+      const least = ours - (theirs?.keys ?? 0);
+      // After TRUNCATE one range has all that there was: of too many, the first is enough.
+      const isTooMany = gone + least > most;
+      const missing = await this.#missing(
+        bounds,
+        range,
+        isTooMany ? (theirs?.keys ?? 0) + 1 : undefined,
+      );
+      gone += isTooMany ? Math.max(least, missing.length) : missing.length;
       // Of more, only how many they are is of interest.
-      if (gone <= most) keys.push(...missing);
-      else if (keys.length > 1) keys.length = 1;
-      else keys.push(...missing.slice(0, 1 - keys.length));
+      if (gone > most) keys.length = Math.min(keys.length, 1);
+      for (const key of gone > most ? missing.slice(0, 1 - keys.length) : missing) keys.push(key);
     }
     const source = this.#declared.name;
     if (gone > most)
@@ -170,12 +250,15 @@ class KeyComparison {
     };
   }
 
-  /** Keys of a range that the star has and the source has not, in their order. */
-  async #missing(bounds: readonly KeyTexts[], range: number): Promise<KeyTexts[]> {
+  /**
+   * Keys of a range that the star has and the source has not, in their order.
+   * @param most of the star's keys that are looked at; all where undefined
+   */
+  async #missing(bounds: readonly KeyTexts[], range: number, most?: number): Promise<KeyTexts[]> {
     const there = new Set<string>();
     for (const key of await this.#keysOf(this.#source, this.#place, this.#theirs, bounds, range))
       there.add(JSON.stringify(key));
-    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range);
+    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range, most);
     return live.filter((key) => !there.has(JSON.stringify(key)));
   }
 
@@ -185,10 +268,12 @@ class KeyComparison {
     order: KeyOrder,
     bounds: readonly KeyTexts[],
     range: number,
+    most?: number,
   ): Promise<KeyTexts[]> {
     const rows = await db.any<{ key: string[] }>(
       `select array[${textsOf(order).join(", ")}] as key from ${from} t
-        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}`,
+        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}
+        limit ${most ?? "all"}`,
     );
     return rows.map(({ key }) => key);
   }
@@ -209,18 +294,25 @@ class KeyComparison {
   }
 }
 
-/** The keys of rows that are not known to be deleted, as a table of SQL. */
-function liveKeys(schema: string, table: Table): string {
+/** The keys of rows that are not known to be gone, as a table of SQL: those marked are, and inferred members are no rows of the source. */
+function liveKeys({ schema, ledger }: Connection, table: Table): string {
   const place = qualified(schema, table.name);
-  const keys = keyOf(table).map((column) => name(column));
+  const columns = keyOf(table);
+  const keys = columns.map((column) => name(column));
   const recordId = recordIdOf(table);
   const isMarked = table.deleted === "mark";
-  const live = isMarked ? `where ${name(DELETED_AT)} is null` : "";
-  if (recordId === undefined) return `(select ${keys.join(", ")} from ${place} ${live})`;
+  const [only, ...others] = columns;
+  const isInferred =
+    others.length > 0
+      ? "false"
+      : `exists (select from ${qualified(ledger, "inferred_member")} m where m.table_name = ${literal(table.name)}
+                    and m.key = ${keyText(table.columns[only!]!, `t.${keys[0]}`)})`;
+  const live = `where not ${isInferred}${isMarked ? ` and ${name(DELETED_AT)} is null` : ""}`;
+  if (recordId === undefined) return `(select ${keys.join(", ")} from ${place} t ${live})`;
   // The latest version says whether a record is live.
-  const columns = [...keys, ...(isMarked ? [name(DELETED_AT)] : [])].join(", ");
+  const read = [...keys, ...(isMarked ? [name(DELETED_AT)] : [])].join(", ");
   const order = [...keys, `${name(recordId)} desc`].join(", ");
-  return `(select * from (select distinct on (${keys.join(", ")}) ${columns} from ${place} order by ${order}) t ${live})`;
+  return `(select * from (select distinct on (${keys.join(", ")}) ${read} from ${place} order by ${order}) t ${live})`;
 }
 
 /** A key's columns as texts, the same ones for equal keys. */

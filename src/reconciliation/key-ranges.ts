@@ -111,7 +111,22 @@ export const rangeAt = (bounds: readonly KeyTexts[], at: number): KeyRange => ({
   to: bounds[at] ?? null,
 });
 
-/** How a source's rows fall into ranges. */
+/** Runs of neighbouring numbers, the first and the last of each. */
+export function* neighbours(
+  numbers: readonly number[],
+): Generator<readonly [first: number, last: number]> {
+  let run: [number, number] | undefined;
+  for (const number of numbers) {
+    if (run && number === run[1] + 1) run[1] = number;
+    else {
+      if (run) yield run;
+      run = [number, number];
+    }
+  }
+  if (run) yield run;
+}
+
+/** How a table's rows fall into ranges. */
 export interface Cuts {
   readonly rows: number;
   /** Where each range but the first begins. */
@@ -119,24 +134,25 @@ export interface Cuts {
 }
 
 /**
- * Cuts a source's rows into ranges, from its key's index alone where it has one.
+ * Cuts a table's rows into ranges, from its key's index alone where it has one.
  * @param where true of the rows `t` that are counted
  * @param size rows of a range
  */
 export async function cutsOf(
   { db }: Connection,
-  source: Source,
+  { schema, name: table }: Pick<Source, "schema" | "name">,
   order: KeyOrder,
   size: number,
   where = "true",
 ): Promise<Cuts> {
+  const place = qualified(schema, table);
   const { rows } = await db.one<{ rows: string }>(
-    `select count(*) as rows from ${qualified(source.schema, source.name)} t where ${where}`,
+    `select count(*) as rows from ${place} t where ${where}`,
   );
   if (Number(rows) <= size) return { rows: Number(rows), bounds: [] };
   const keys = order.of("t");
   const numbered = `select ${keys.map((key, at) => `${key} as k${at}`).join(", ")},
-    row_number() over (order by ${keys.join(", ")}) as n from ${qualified(source.schema, source.name)} t where ${where}`;
+    row_number() over (order by ${keys.join(", ")}) as n from ${place} t where ${where}`;
   const found = await db.any<{ key: string[]; n: string }>(
     `select array[${keys.map((_, at) => `k${at}::text`).join(", ")}] as key, n from (${numbered}) t
       where n % ${size} = 1 and n > 1 order by n`,

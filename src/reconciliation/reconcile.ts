@@ -1,4 +1,5 @@
 import { allSources } from "../check-tables.ts";
+import { awaitedLater } from "../errors.ts";
 import { fingerprint } from "../fingerprint.ts";
 import { checkContract } from "../ingestion/contract.ts";
 import { whyNotComparable, type Plan } from "../ingestion/plan.ts";
@@ -20,19 +21,23 @@ import type { Source, Table } from "../table.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { DerivedTable, inLots } from "./derived.ts";
 import type { Difference } from "./difference.ts";
+import { ReconciliationError } from "./error.ts";
 import { History } from "./history.ts";
-import { cutsOf, isCutByKey, sourceOrder, within, type Cuts, type KeyOrder } from "./key-ranges.ts";
-import { KeyedTable, neighbours } from "./keyed.ts";
+import {
+  cutsOf,
+  isCutByKey,
+  neighbours,
+  rangeAt,
+  sourceOrder,
+  within,
+  type Cuts,
+  type KeyOrder,
+} from "./key-ranges.ts";
+import { KeyedTable } from "./keyed.ts";
 import { differencesOf, Tally, type TableReport } from "./report.ts";
 import { SourceReader } from "./source-rows.ts";
-import type { RangeDigest } from "./warehouse-rows.ts";
 import { WarehouseReader } from "./warehouse-rows.ts";
 import type { Work } from "./work.ts";
-
-/** It cannot be told whether the warehouse is right; the message says why, and what to do. */
-export class ReconciliationError extends Error {
-  override readonly name = "ReconciliationError";
-}
 
 /** What is compared. */
 export interface Sides {
@@ -116,8 +121,14 @@ export async function reconcile(
     const sources = allSources(wanted);
     const catalogue = await readCatalogue(source.db, sources);
     checkContract(sources, catalogue);
-    const second = await open(connectSource);
-    await joinSnapshot(second.db, await exportSnapshot(source.db));
+    // Two connections to either side, at one moment: what is asked for while rows are on their way goes by the second.
+    const another = async (connect: () => Promise<Connection>, of: Connection) => {
+      const second = await open(connect);
+      await joinSnapshot(second.db, await exportSnapshot(of.db));
+      return second;
+    };
+    const second = await another(connectSource, source);
+    const hashes = await another(connectWarehouse, warehouse);
 
     const whyNot = new Map(wanted.map((table) => [table, whyNotCompared(table, manifest)]));
     const compared = wanted.filter((table) => whyNot.get(table) === undefined);
@@ -128,6 +139,7 @@ export async function reconcile(
     const work: Work = {
       tables,
       warehouse: found,
+      hashes: await WarehouseReader.open(hashes, compared),
       history: new History(buckets.processed, codec, loaded.batch),
       source: new SourceReader(source, second, catalogue),
       isPending: (table, one) =>
@@ -284,6 +296,16 @@ function checkThere(tables: readonly Table[], warehouse: WarehouseReader): void 
   }
 }
 
+/** One reading of a source, for all tables that it makes. */
+interface Reading {
+  readonly source: Source;
+  readonly keyed: readonly KeyedTable[];
+  readonly derived: readonly DerivedTable[];
+  readonly cuts: Cuts;
+  /** The numbers of the ranges that are compared; all where undefined. */
+  readonly drawn: readonly number[] | undefined;
+}
+
 /** The comparison itself, source by source: each is read once for all tables that it makes. */
 class Comparison {
   readonly #tables: readonly Table[];
@@ -315,15 +337,16 @@ class Comparison {
     const sources = new Map(
       this.#tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
     );
-    const cuts = new Map<string, Cuts>();
-    for (const source of sources.values()) cuts.set(source.name, await this.#cut(source, keyed));
-    this.#total = [...cuts.values()].reduce((sum, { rows }) => sum + rows, 0);
-    for (const source of sources.values()) {
-      const fed = derived.filter(({ table }) =>
-        table.sources.some(({ name }) => name === source.name),
-      );
-      const own = keyed.filter((one) => one.source.name === source.name);
-      await this.#compare(source, own, fed, cuts.get(source.name)!);
+    const readings: Reading[] = [];
+    for (const source of sources.values())
+      readings.push(await this.#reading(source, keyed, derived));
+    this.#total = readings.reduce((sum, { cuts }) => sum + cuts.rows, 0);
+    // While one source's rows are on their way, the warehouse is at work on the tables of the next.
+    let asked = this.#ask(readings[0]);
+    for (const [at, reading] of readings.entries()) {
+      await asked;
+      asked = this.#ask(readings[at + 1]);
+      await this.#compare(reading);
     }
     for (const one of derived) await this.#work.tally(one.table).timed(() => one.compare());
     await this.#compareUnkeyed(keyed.filter((one) => !one.isKeyed).map(({ table }) => table));
@@ -333,10 +356,8 @@ class Comparison {
   async #compareUnkeyed(tables: readonly Table[]): Promise<void> {
     for (const one of await this.#derive(tables)) {
       this.#work.tally(one.table).clear();
-      for (const source of one.table.sources) {
-        const cuts = { rows: 0, bounds: [] };
-        await this.#compare(source, [], [one], cuts);
-      }
+      for (const source of one.table.sources)
+        await this.#compare(await this.#reading(source, [], [one]));
       await this.#work.tally(one.table).timed(() => one.compare());
     }
   }
@@ -352,57 +373,59 @@ class Comparison {
     return sourceOrder(source, this.#catalogue.get(source.name)!);
   }
 
-  #cut(source: Source, keyed: readonly KeyedTable[]): Promise<Cuts> {
-    const isCut = keyed.some((one) => one.source.name === source.name);
-    const size = isCut ? RANGE_ROWS : Infinity;
-    return cutsOf(this.#connection, source, this.#order(source), size, this.#work.where(source));
-  }
-
-  async #compare(
+  async #reading(
     source: Source,
     keyed: readonly KeyedTable[],
     derived: readonly DerivedTable[],
-    cuts: Cuts,
-  ): Promise<void> {
-    const ranges = this.#draw(cuts);
-    const { isSince, tally } = this.#work;
-    for (const { table } of keyed) tally(table).ranges += ranges.length;
-    // What changed since is a part of each range: there is no hash to hold it against.
-    const hashed = isSince ? [] : keyed;
-    const digests = this.#digests(hashed, cuts, ranges);
-    // What goes wrong there is told where it is waited for.
-    digests.catch(() => undefined);
-    if (hashed.length > 0 || derived.length > 0)
-      for (const [first, last] of this.#stretches(cuts, ranges))
-        await this.#take(source, hashed, derived, cuts, first, last);
-    const found = await digests;
-    for (const one of keyed)
-      await tally(one.table).timed(async () => {
-        const differing = isSince ? ranges : one.differing(ranges, found.get(one)!);
-        if (one.isKeyed) await one.descend(differing, cuts, isSince);
-      });
+  ): Promise<Reading> {
+    const made = keyed.filter((one) => one.source.name === source.name);
+    const cuts = await cutsOf(
+      this.#connection,
+      source,
+      this.#order(source),
+      made.length > 0 ? RANGE_ROWS : Infinity,
+      this.#work.where(source),
+    );
+    return {
+      source,
+      keyed: made,
+      derived: derived.filter(({ table }) =>
+        table.sources.some(({ name }) => name === source.name),
+      ),
+      cuts,
+      drawn: this.#draw(cuts),
+    };
   }
 
-  /** The numbers of the ranges that are compared. */
-  #draw({ bounds }: Cuts): number[] {
+  #draw({ bounds }: Cuts): number[] | undefined {
     const { sample } = this.#options;
+    if (sample === undefined) return undefined;
     const all = Array.from({ length: bounds.length + 1 }, (_, at) => at);
-    if (sample === undefined) return all;
     const drawn = all.filter(() => Math.random() < sample);
     return drawn.length > 0 ? drawn : [Math.floor(Math.random() * all.length)];
   }
 
-  /** Ranges that are read by one query: all of them, or those that lie side by side. */
-  #stretches(cuts: Cuts, ranges: readonly number[]): Iterable<[number, number]> {
-    if (this.#options.sample === undefined) return [[0, cuts.bounds.length]];
-    return neighbours(ranges, Infinity);
+  /** Asks the warehouse what its ranges come to. Of a part of each, as what changed since a batch is, no hash says anything. */
+  #ask(reading: Reading | undefined): Promise<void> {
+    const asked = async (): Promise<void> => {
+      if (reading === undefined || this.#work.isSince) return;
+      for (const one of reading.keyed) await one.ask(reading.cuts, reading.drawn);
+    };
+    return awaitedLater(asked());
   }
 
+  async #compare(reading: Reading): Promise<void> {
+    const { keyed, cuts, drawn } = reading;
+    const last = cuts.bounds.length;
+    for (const { table } of keyed) this.#work.tally(table).ranges += drawn?.length ?? last + 1;
+    const stretches = drawn ? neighbours(drawn) : [[0, last] as const];
+    for (const [from, to] of stretches) await this.#take(reading, from, to);
+    for (const one of keyed) await one.end();
+  }
+
+  /** Ranges that lie side by side, by one query. */
   async #take(
-    source: Source,
-    keyed: readonly KeyedTable[],
-    derived: readonly DerivedTable[],
-    { bounds }: Cuts,
+    { source, keyed, derived, cuts: { bounds } }: Reading,
     first: number,
     last: number,
   ): Promise<void> {
@@ -420,29 +443,14 @@ class Comparison {
       RANGE_ROWS,
     )) {
       const found = await reader.look(tables, source, rows);
-      for (const one of keyed) one.take(range, rows, found);
+      for (const one of keyed) await one.take(range, rangeAt(bounds, range), rows, found);
       for (const one of derived) one.take(source, rows, found);
       range++;
       this.#read += rows.length;
       this.#options.progress?.(this.#read, this.#total);
     }
-  }
-
-  /** What the warehouse's ranges come to, one table after the other: it is one connection. */
-  async #digests(
-    keyed: readonly KeyedTable[],
-    { bounds }: Cuts,
-    ranges: readonly number[],
-  ): Promise<Map<KeyedTable, Map<number, RangeDigest>>> {
-    const found = new Map<KeyedTable, Map<number, RangeDigest>>();
-    const chosen = this.#options.sample === undefined ? undefined : ranges;
-    for (const one of keyed)
-      found.set(
-        one,
-        await this.#work
-          .tally(one.table)
-          .timed(() => this.#work.warehouse.digests(one.table, bounds, chosen)),
-      );
-    return found;
+    // A source without rows has one range all the same.
+    if (range === first)
+      for (const one of keyed) await one.take(range, rangeAt(bounds, range), [], new Map());
   }
 }

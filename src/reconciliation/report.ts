@@ -44,9 +44,8 @@ export class Tally {
 
   /** Begins anew: rows are counted again. */
   clear(): void {
-    this.rows = 0;
-    this.ranges = 0;
-    this.quarantined = 0;
+    this.rows = this.ranges = this.descended = 0;
+    this.pending = this.quarantined = this.inferred = 0;
   }
 
   async timed<T>(work: () => Promise<T>): Promise<T> {

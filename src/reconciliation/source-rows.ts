@@ -43,6 +43,11 @@ export class SourceReader {
     return this.#read(this.#connection, source, where, order);
   }
 
+  /** The same, in any order, while rows of {@link rows} are on their way. */
+  meanwhile(source: Source, where: string): AsyncGenerator<SourceRow[]> {
+    return this.#read(this.#second, source, where);
+  }
+
   /** The rows that `rows` of a source look up for `tables`. */
   async look(tables: readonly Table[], source: Source, rows: readonly SourceRow[]): Promise<Found> {
     const found = new Map<string, ReadonlyMap<string, SourceRow>>();
@@ -71,7 +76,7 @@ export class SourceReader {
       const column = declared.type === "text" ? `t.${name(key!)}::text` : `t.${name(key!)}`;
       const where = `${column} = any (${arraySql(missing, typeOf(declared))})`;
       for (const one of missing) atHand.set(one, null);
-      for await (const rows of this.#read(this.#second, target, where))
+      for await (const rows of this.meanwhile(target, where))
         for (const row of rows) atHand.set(String(row[key!]), row);
     }
     const found = new Map<string, SourceRow>();

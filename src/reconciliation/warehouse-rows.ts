@@ -5,7 +5,16 @@ import type { Connection } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
 import { name, qualified } from "../postgres/sql.ts";
 import { DELETED_AT, keyOf, recordIdOf, referencesOf, type Table } from "../table.ts";
-import { arraySql, rangeNumberSql, starOrder, typeOf, type KeyTexts } from "./key-ranges.ts";
+import {
+  arraySql,
+  cutsOf,
+  rangeNumberSql,
+  starOrder,
+  typeOf,
+  within,
+  type KeyRange,
+  type KeyTexts,
+} from "./key-ranges.ts";
 import { HASH_SQL, rowTextSql, textsSql, type Digest, type Texts } from "./texts.ts";
 
 /** A row of the warehouse: of a table that keeps versions, the latest of its record. */
@@ -19,6 +28,8 @@ export interface StarRow {
 
 /** What a range of a table comes to. */
 export interface RangeDigest {
+  /** Versions, all of them. */
+  readonly rows: number;
   readonly digest: Digest;
   /** Versions that are the same as the one before them. */
   readonly repeats: number;
@@ -91,13 +102,21 @@ export class WarehouseReader {
                   (lag(high) over versions, lag(low) over versions) = (high, low) as repeats
              from (${halves} offset 0) t window versions as (partition by ${key.join(", ")} order by r)`;
     const sum = (of: string): string => `coalesce(sum(${of}) filter (where counts), 0)`;
-    const found = await this.#connection.db.any<{ n: number; digest: Digest; repeats: string }>(
-      `select n, concat(count(*) filter (where counts), ':', ${sum("high")}, ':', ${sum("low")}) as digest,
+    const found = await this.#connection.db.any<{
+      n: number;
+      rows: string;
+      digest: Digest;
+      repeats: string;
+    }>(
+      `select n, count(*) as rows, concat(count(*) filter (where counts), ':', ${sum("high")}, ':', ${sum("low")}) as digest,
               count(*) filter (where repeats) as repeats
          from (${rows}) t group by n`,
     );
     return new Map(
-      found.map(({ n, digest, repeats: count }) => [n, { digest, repeats: Number(count) }]),
+      found.map(({ n, digest, ...counts }) => [
+        n,
+        { digest, rows: Number(counts.rows), repeats: Number(counts.repeats) },
+      ]),
     );
   }
 
@@ -125,6 +144,14 @@ export class WarehouseReader {
       `from (${read}) t where latest or repeats is not null`;
     const lines = parseLines(`warehouse ${table.name}`, copyOut(this.#connection, query));
     for await (const rows of lines) yield rows as unknown as StarRow[];
+  }
+
+  /** Where a range is to be cut so that no piece has more than `size` rows, but for one key's versions. */
+  async cuts(table: Table, range: KeyRange, size: number): Promise<readonly KeyTexts[]> {
+    const order = starOrder(table);
+    const place = { schema: this.#connection.schema, name: table.name };
+    const where = within(order, "t", range);
+    return (await cutsOf(this.#connection, place, order, size, where)).bounds;
   }
 
   async count(table: Table): Promise<number> {

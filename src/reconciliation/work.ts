@@ -3,11 +3,13 @@ import type { Difference } from "./difference.ts";
 import type { Tally } from "./report.ts";
 import { describe, settle, type Candidate, type Evidence } from "./settle.ts";
 import type { SourceReader } from "./source-rows.ts";
-import type { StarRow } from "./warehouse-rows.ts";
+import type { StarRow, WarehouseReader } from "./warehouse-rows.ts";
 
 /** What every table's comparison is done with. */
 export interface Work extends Evidence {
   readonly source: SourceReader;
+  /** The same moment of the warehouse, for what its ranges come to while rows are read. */
+  readonly hashes: WarehouseReader;
   /** True of a row `t` of `source` whose change, as far as `table` is made of it, came after the batch. */
   readonly isPending: (table: Table, source: Source) => string;
   /** True of the rows `t` that are compared. */

@@ -32,7 +32,7 @@ const VALUE_BYTES = 8;
  */
 export async function* formatBatch(
   bucket: string,
-  manifest: IngestionManifest,
+  manifest: Pick<IngestionManifest, "objects">,
   tables: readonly Table[],
   groupBytes: number = GROUP_BYTES,
 ): AsyncGenerator<Made> {
@@ -139,7 +139,7 @@ async function formatSource(
 ): Promise<void> {
   let left = object.driving_rows;
   for await (const rows of readS3Json(bucket, object)) {
-    const driving = rows.length > left ? rows.slice(0, left) : rows;
+    const driving = rows.slice(0, left);
     left -= driving.length;
     for (const { table, stars, driven } of targets) {
       stars.add(source, driving, found);

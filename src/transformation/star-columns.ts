@@ -78,10 +78,9 @@ export class StarColumn {
     }
   }
 
-  /** Whether each of these rows' values is greater than the one before it, and none is null. */
+  /** Whether each of these rows' values is greater than the one before it. Of a key's column: it has no nulls. */
   ascends(from: number, to: number): boolean {
-    const { values, nulls } = this.#into;
-    if (nulls !== undefined) return false;
+    const { values } = this.#into;
     for (let row = Math.max(1, from); row < to; row++) {
       if (!(values[row]! > values[row - 1]!)) return false;
     }

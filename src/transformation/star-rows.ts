@@ -55,7 +55,7 @@ export class StarRows {
   readonly #columns: readonly StarColumn[];
   readonly #key: readonly StarColumn[];
   #rows = 0;
-  /** Where each key's row is. Not needed while keys ascend, as they do where rows come in the order of their key. */
+  /** Where each key's row is. Not needed while the key's first column ascends, as where rows come in the order of their key. */
   #placeOf: Map<unknown, number> | undefined;
   /** Objects that the formatter gave in lists, and whose rows are there as they gave them. */
   readonly #made = new Set<unknown>();
@@ -204,7 +204,7 @@ export class StarRows {
     const from = this.#rows;
     const to = from + stars.length;
     for (const column of this.#columns) column.fill(stars, from);
-    if (this.#placeOf === undefined && this.#ascends(from, to)) {
+    if (this.#placeOf === undefined && this.#key[0]!.ascends(from, to)) {
       this.#rows = to;
       return false;
     }
@@ -221,12 +221,6 @@ export class StarRows {
     if (next === to) return false;
     for (const column of this.#columns) column.move(from, places);
     return true;
-  }
-
-  /** Whether the key of each of these rows is greater than that of the row before it. */
-  #ascends(from: number, to: number): boolean {
-    const [key, ...more] = this.#key;
-    return more.length === 0 && key!.ascends(from, to);
   }
 
   #keyAt(row: number): unknown {
@@ -274,10 +268,7 @@ function look(source: Source, row: SourceRow, lookups: readonly LookupPlan[]): L
 
 /** Throws for what is no object, and for one that may have values from elsewhere than itself. */
 function plain(star: unknown): SourceRow {
-  if (typeof star === "object" && star !== null) {
-    const prototype: unknown = Object.getPrototypeOf(star);
-    if (prototype === Object.prototype || prototype === null) return star as SourceRow;
-  }
+  if (Object.getPrototypeOf(star) === Object.prototype) return star as SourceRow;
   throw new TypeError("not a plain row");
 }
 

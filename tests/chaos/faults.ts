@@ -266,6 +266,8 @@ export const TICK_KINDS: Readonly<Record<string, TickKind>> = {
     // An empty warehouse has a lock all the same: the loader's own, held by somebody else.
     const table = tables.length > 0 ? chance.pick(tables) : undefined;
     const held = db.tx(async (t) => {
+      // A transaction of the shop that stays open until the end may have one that this must not wait for.
+      await t.none("set local lock_timeout = '2s'");
       if (table === undefined) await t.any("select pg_advisory_xact_lock($1)", [0x746f746573]);
       else await t.none("lock table public.$1:name in access exclusive mode", [table]);
       await delay(ms);

@@ -27,6 +27,7 @@ const GIVEN = {
   timeout: 300,
   reconcileAt: "cron(0 2 * * ? *)",
   deletesAt: "rate(1 day)",
+  deletesShare: 0.1,
   reconciliationTimeout: 900,
   visibilityTimeout: 1800,
   batchRows: 100_000,
@@ -101,6 +102,7 @@ describe("stage parameters", () => {
       { reconcileAt: "at night" },
       'reconcileAt: expected cron(0 2 * * ? *), or rate(6 hours), found "at night"',
     ],
+    [{ deletesShare: 1.5 }, "deletesShare: expected a share from 0 to 1, found 1.5"],
     [{ deletesAt: "rate(1 days)" }, "deletesAt: expected cron(0 2 * * ? *), or rate(6 hours)"],
     [
       { reconciliationTimeout: 901 },

@@ -229,6 +229,12 @@ describe("binary COPY", () => {
     );
   });
 
+  it("brings rows so small that a block has more than it can count", () =>
+    arrives(
+      [{ column: integer }],
+      Array.from({ length: 9_000 }, (_, i) => [i]),
+    ));
+
   it("brings texts of a megabyte between short ones", async () => {
     const texts = ["", "a", "é".repeat(1 << 19), "x".repeat(1 << 20), "y", "\u{10ffff}".repeat(3)];
     await arrives(
@@ -241,4 +247,43 @@ describe("binary COPY", () => {
   });
 
   it("brings no rows", () => arrives([{ column: integer }], []));
+});
+
+describe("blocks for binary COPY", () => {
+  const sizes = (texts: readonly string[]): number[] => {
+    const field = fieldOf(text, undefined, {
+      layout: "text",
+      values: [...texts],
+      nulls: undefined,
+    });
+    return [...copyBlocks([field], texts.length)].map(({ length }) => length);
+  };
+
+  it("have up to 128 KiB, or one row that is more", () => {
+    // A row is its text, two bytes before it and four before the text: 64 of these are 128 KiB.
+    expect(sizes(Array<string>(130).fill("x".repeat(2042)))).to.deep.equal([
+      64 * 2048,
+      64 * 2048,
+      2 * 2048,
+    ]);
+    const large = "x".repeat(200_000);
+    expect(sizes([large, "a", "b", large, "c"])).to.deep.equal([200_006, 14, 200_006, 7]);
+  });
+
+  it("have no more of a decimal than its digits need: a head, and two bytes for four of each side", () => {
+    const widths = (
+      [
+        [4, 0],
+        [5, 0],
+        [4, 4],
+        [5, 5],
+        [10, 2],
+        [38, 19],
+      ] as const
+    ).map(([precision, scale]) => {
+      const column = decimal(precision, scale);
+      return fieldOf(column, undefined, vectorOf(column, [])).width;
+    });
+    expect(widths).to.deep.equal([8 + 2, 8 + 4, 8 + 2, 8 + 4, 8 + 6, 8 + 20]);
+  });
 });

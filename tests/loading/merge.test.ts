@@ -78,6 +78,12 @@ const tables = tablesOf(
   }),
   defineTable({
     ...common,
+    name: "dim_bare",
+    description: "One row per key, which is all there is.",
+    columns: { id: key(integer) },
+  }),
+  defineTable({
+    ...common,
     name: "fact_use",
     description: "One row per version of a use.",
     columns: {
@@ -122,7 +128,7 @@ describe("batches", () => {
       }),
     );
 
-  /** Merges batches, one after the other. @returns what was read, in order */
+  /** Merges batches, one after the other. @returns what was read, in order, and when there was time for something else */
   async function merge(...batches: ReadonlyMap<Table, readonly Row[]>[]) {
     const reads: string[] = [];
     const changed: Record<string, number>[] = [];
@@ -140,7 +146,7 @@ describe("batches", () => {
             byName,
             typeOf,
             maySilence: true,
-            meanwhile: () => undefined,
+            meanwhile: () => void reads.push("meanwhile"),
           },
           tables.filter((table) => batch.has(table)),
           {
@@ -277,6 +283,8 @@ describe("batches", () => {
       "fact_use of,on",
       "fact_integer id,word,amount",
       "fact_use id,word",
+      // Nothing is left to be read: PostgreSQL alone is at work.
+      "meanwhile",
     ];
     expect(reads).to.deep.equal([...once, ...once]);
     // Of one transaction each: the last write to a dimension, and the first look at a fact's rows.
@@ -295,17 +303,52 @@ describe("batches", () => {
     ]);
   });
 
+  it("of dimensions alone leave time for something else when the last one's rows are about to go", async () => {
+    const [first, second] = [byName.get("dim_bigint")!, byName.get("dim_integer")!];
+    const { reads } = await merge(
+      new Map([
+        [first, [{ id: "1", word: null, amount: null }]],
+        [second, [{ id: 1, word: null, amount: null }]],
+      ]),
+    );
+    expect(reads).to.deep.equal([
+      "dim_bigint id,word,amount",
+      "dim_integer id,word,amount",
+      "meanwhile",
+    ]);
+  });
+
   it("of keys that lie close together are held against all in their range, others against their own", async () => {
     const table = byName.get("fact_integer")!;
     const batchOf = (...ids: number[]) =>
       new Map([[table, ids.map((id) => ({ id, word: null, amount: null }))]]);
     const { result, statements } = await watched(() =>
-      merge(batchOf(1, 2, 4, 9), batchOf(1, 3, 4), batchOf(1, 9)),
+      merge(
+        batchOf(1, 2, 4, 9),
+        batchOf(1, 3, 4),
+        batchOf(1, 9),
+        // Every other key of the range is enough; one fewer is not.
+        batchOf(1, 4),
+        batchOf(1, 5),
+      ),
     );
     const { changed } = result;
-    expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0]);
+    expect(changed.map((done) => done[table.name])).to.deep.equal([4, 1, 0, 0, 1]);
     const merges = statements.filter((one) => one.includes("distinct on"));
-    expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([false, true]);
+    expect(merges.map((one) => /join "pg_temp"/.test(one))).to.deep.equal([
+      false,
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  it("of keys alone are inserted once", async () => {
+    const table = byName.get("dim_bare")!;
+    const batchOf = (...ids: number[]) => new Map([[table, ids.map((id) => ({ id }))]]);
+    const { changed } = await merge(batchOf(1, 2), batchOf(1, 2), batchOf(2, 3));
+    expect(changed.map((done) => done[table.name])).to.deep.equal([2, 0, 1]);
+    expect(sorted(await found(table))).to.deep.equal(['["1"]', '["2"]', '["3"]']);
   });
 
   it("ask nothing of the ledger while nothing is in quarantine or inferred", async () => {

@@ -63,8 +63,56 @@ describe("packed and unpack", () => {
       expect(() => unpack(bytes, 0, bytes.length, 8, read)).to.throw(RangeError);
     }
     expect(() => unpack(repeated(2, 100, 8), 0, 3, 1, read)).to.throw(RangeError, "2 in 1 bits");
-    expect(() => unpack(Buffer.alloc(9), 0, 9, 25, read)).to.throw(RangeError);
-    expect(() => unpack(Buffer.alloc(9), 0, 9, -1, read)).to.throw(RangeError);
+    expect(() => unpack(Buffer.alloc(9), 0, 9, 25, read)).to.throw(RangeError, "a bit width of 25");
+    expect(() => unpack(Buffer.alloc(9), 0, 9, -1, read)).to.throw(RangeError, "a bit width of -1");
+  });
+
+  /** What `count` values of `width` bits are, of runs that begin at once and may go on to `to`. */
+  const read = (
+    bytes: readonly number[],
+    count: number,
+    width = 8,
+    to = bytes.length,
+  ): number[] => {
+    const out = new Uint32Array(count);
+    unpack(Buffer.from(bytes), 0, to, width, out);
+    return [...out];
+  };
+
+  it("say once what is the same throughout, and count groups of eight where it is not", () => {
+    expect([...packed(Uint8Array.of(5, 5, 5, 5, 5, 5, 5, 5, 5), 3)]).to.deep.equal([9 * 2, 5]);
+    expect([...repeated(300, 100, 16)]).to.deep.equal([0xc8, 1, 0x2c, 1]);
+    // 63 groups are the most that a byte can count: 63 · 2 + 1.
+    const most = packed(
+      Uint8Array.from({ length: 63 * 8 }, (_, i) => i % 2),
+      1,
+    );
+    expect([most[0], most.length]).to.deep.equal([127, 64]);
+  });
+
+  it("read values of up to 24 bits, and lengths of up to five bytes", () => {
+    expect(read([...repeated(0x123456, 3, 24)], 3, 24)).to.deep.equal([
+      0x123456, 0x123456, 0x123456,
+    ]);
+    expect(read([0x82, 0x80, 0x80, 0x80, 0, 7], 1)).to.deep.equal([7]);
+    expect(() => read([0x82, 0x80, 0x80, 0x80, 0x80, 0, 7], 1)).to.throw("runs end too early");
+  });
+
+  it("refuse a run of nothing", () => {
+    expect(() => read([0, 7, 2, 7], 1)).to.throw("a run is too long");
+    expect(() => read([1, 2, 7], 1)).to.throw("a run is too long");
+  });
+
+  it("refuse what is behind the end, though there are bytes", () => {
+    expect(() => read([2, 7], 1, 8, 0)).to.throw("runs end too early");
+    expect(() => read([2, 7], 1, 8, 1)).to.throw("a run is too long");
+    expect(() => read([3, 1, 2, 3, 4, 5, 6, 7, 8], 8, 8, 8)).to.throw("a run is too long");
+    expect(() => read([], 1)).to.throw("runs end too early");
+  });
+
+  it("refuse a second run that is longer than what is left", () => {
+    expect(read([4, 1, 4, 2], 4)).to.deep.equal([1, 1, 2, 2]);
+    expect(() => read([4, 1, 6, 2], 4)).to.throw("a run is too long");
   });
 
   it("take as many bits as the largest index needs, and at least one", () => {

@@ -1,4 +1,6 @@
 import { expect } from "chai";
+import { ParquetError } from "../../src/parquet/error.ts";
+import { storedOf } from "../../src/vectors.ts";
 import {
   date,
   decimal,
@@ -9,7 +11,7 @@ import {
   serial,
   text,
 } from "../../src/columns.ts";
-import { fileColumns, typeName } from "../../src/parquet/schema.ts";
+import { absent, fileColumns, typeName, type FileColumn } from "../../src/parquet/schema.ts";
 
 describe("fileColumns", () => {
   it("is the declared columns in order, without generated ones, and the batch last", () => {
@@ -48,12 +50,12 @@ describe("fileColumns", () => {
 
   it("refuses two names that have one field id", () => {
     expect(() => fileColumns({ plumless: text, buckeroo: text })).to.throw(
-      'columns "plumless" and "buckeroo" have the same field id',
+      'columns "plumless" and "buckeroo" have the same field id: rename one',
     );
   });
 
   it("refuses the batch's name, a nameless column and an impossible decimal", () => {
-    expect(() => fileColumns({ _batch: integer })).to.throw('column "_batch"');
+    expect(() => fileColumns({ id: integer, _batch: integer })).to.throw('column "_batch"');
     expect(() => fileColumns({ "": integer })).to.throw("without a name");
     for (const [precision, scale] of [
       [0, 0],
@@ -61,14 +63,55 @@ describe("fileColumns", () => {
       [5, 6],
       [5, -1],
       [1.5, 0],
+      [5, 1.5],
       [NaN, 0],
+      [5, NaN],
+      [undefined, 0],
+      [5, undefined],
     ] as const) {
-      expect(() => fileColumns({ price: decimal(precision, scale) })).to.throw('column "price"');
+      const price = { ...decimal(5, 2), precision, scale } as never;
+      expect(() => fileColumns({ price })).to.throw(
+        `column "price": decimal(${precision},${scale}) is not a decimal of 1 to 38 digits`,
+      );
     }
+  });
+
+  it("takes decimals of one digit to 38, any of them after the point", () => {
+    for (const [precision, scale] of [
+      [1, 0],
+      [1, 1],
+      [38, 0],
+      [38, 38],
+    ] as const)
+      expect(fileColumns({ price: decimal(precision, scale) })[0]).to.deep.include({
+        precision,
+        scale,
+      });
   });
 
   it("names types as messages write them", () => {
     expect(typeName({ type: "date" })).to.equal("date");
     expect(typeName({ type: "decimal", precision: 10, scale: 2 })).to.equal("decimal(10,2)");
+  });
+});
+
+describe("a column that a file does not have", () => {
+  const [id, note, day] = fileColumns({ id: key(integer), note: nullable(date), day: date }) as [
+    FileColumn,
+    FileColumn,
+    FileColumn,
+  ];
+
+  it("is null in every row where it may be, else what stands for what is not known", () => {
+    expect(storedOf(absent(note, 3))).to.deep.equal([null, null, null]);
+    // The first day of the calendar, in days since 1970.
+    expect(storedOf(absent(day, 2))).to.deep.equal([-719_162, -719_162]);
+  });
+
+  it("is refused where it is part of the key", () => {
+    expect(() => absent(id, 1)).to.throw(
+      ParquetError,
+      'column "id": it is part of the key, and the file has no such column',
+    );
   });
 });

@@ -2,7 +2,9 @@
 import fc from "fast-check";
 import { gunzipSync } from "node:zlib";
 import { handler } from "../../src/handlers/ingestion.ts";
+import { ingest } from "../../src/ingestion/ingest.ts";
 import type { Key } from "../../src/ingestion/keyset.ts";
+import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import { getTables } from "../../src/registry.ts";
 import {
   bigint,
@@ -215,6 +217,38 @@ describe("named rows of the shop", () => {
     await p.ingest();
     await p.transform();
     await p.load();
+    await p.expectTrue();
+  });
+
+  it("end no run that another has begun meanwhile, and not ended", async () => {
+    await p.star.none("update dim_design set design_name = 'wrong' where design_id = 3");
+    const open = (): Promise<Connection> => getConnection({ ...p.source, schema: "public" });
+    const bucket = p.env.INGESTION_BUCKET;
+    // The first try loses to an ordinary run, the second, a claim, meets a resync that has just begun.
+    const others = [
+      () => ingest(open, bucket, tables),
+      () =>
+        ingest(open, bucket, tables, {
+          resync: true,
+          limits: { rows: 10, bytes: 1 << 20 },
+          goOn: () => false,
+        }),
+    ];
+    await p.shop.none("update staff set first_name = first_name || '!' where staff_id = 1");
+    const kinds: string[] = [];
+    const summary = await ingest(
+      async () => {
+        const other = await others.shift()?.();
+        if (other) kinds.push(`${other.kind} ${other.outcome}`);
+        return open();
+      },
+      bucket,
+      tables,
+      { named: named({ staff: [{ staff_id: "2" }] }) },
+    );
+    expect(kinds).to.deep.equal(["changes committed", "resync committed"]);
+    expect(summary).to.deep.include({ outcome: "committed", named: { staff: 1 } });
+    await p.run();
     await p.expectTrue();
   });
 

@@ -1,7 +1,7 @@
 // Rows that the source has deleted: found by comparing keys, doubted where they are many, told to the lake by the function.
 import { handler } from "../../src/handlers/reconciliation.ts";
 import { findDeleted, type DeletesOptions, type Gone } from "../../src/reconciliation/deletes.ts";
-import { ReconciliationError } from "../../src/reconciliation/reconcile.ts";
+import { ReconciliationError } from "../../src/reconciliation/error.ts";
 import {
   decimal,
   defineSource,
@@ -9,6 +9,7 @@ import {
   detect,
   integer,
   key,
+  references,
   serial,
   text,
   timestamp,
@@ -61,9 +62,14 @@ describe("deletes are detected:", () => {
   });
 
   const find = (tables: readonly Table[], options?: DeletesOptions): Promise<Gone[]> => {
+    Object.assign(process.env, p.env);
     const open = (side: "source" | "warehouse") => () =>
       getConnection({ ...p[side], schema: "public" });
-    return findDeleted({ source: open("source"), warehouse: open("warehouse"), tables }, options);
+    const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET };
+    return findDeleted(
+      { source: open("source"), warehouse: open("warehouse"), buckets, tables },
+      options,
+    );
   };
   const ids = ({ keys }: Gone): number[] => keys.map((one) => Number(Object.values(one)[0]));
 
@@ -150,6 +156,28 @@ describe("deletes are detected:", () => {
       expect(things).to.not.have.property("doubt");
     });
 
+    it("a table of few rows, too, where it is empty", async () => {
+      const tables = schema("mark", "remove");
+      await p.shop.none("delete from place where place_id > 5");
+      await runWith(p, tables);
+      await p.shop.none("truncate place");
+      const [places] = await find(tables);
+      expect(places).to.deep.include({ live: 5, gone: 5, keys: [] });
+      expect(places!.doubt).to.match(/it is empty, as after TRUNCATE/);
+    });
+
+    it("a truncated table of three hundred thousand rows is confirmed", async () => {
+      const tables = schema("mark", "remove");
+      await p.shop.none(
+        "insert into place select n, 'place' from generate_series(25001, 300000) n",
+      );
+      await runWith(p, tables);
+      await p.shop.none("truncate place");
+      expect((await find(tables))[0]).to.deep.include({ gone: 300_000, keys: [] });
+      const [places] = await find(tables, { confirmed: ["place"] });
+      expect(places!.keys).to.have.length(300_000);
+    });
+
     it("a table whose last rows are gone is said to be restored from an older backup", async () => {
       const tables = schema("mark", "remove");
       await runWith(p, tables);
@@ -208,6 +236,92 @@ describe("deletes are detected:", () => {
     ]);
   });
 
+  it("not in inferred members: they are no rows of the source, and were told to be gone once", async () => {
+    const used = defineSource("thing", { thing_id: key(integer), place_id: integer });
+    const tables = tablesOf(
+      defineTable({
+        name: "dim_place",
+        description: "One row per place.",
+        source: place,
+        deleted: "remove",
+        columns: { id: key(integer), word: text },
+        format: ({ place_id, word }) => ({ id: place_id, word }),
+      }),
+      defineTable({
+        name: "fact_thing",
+        description: "One row per version of a thing.",
+        source: used,
+        columns: {
+          record_id: serial,
+          thing_id: key(integer),
+          place_id: references("dim_place", integer),
+        },
+        format: (row) => ({ ...row }),
+      }),
+    );
+    await p.shop.none("alter table thing add place_id int; update thing set place_id = thing_id");
+    await runWith(p, tables);
+    await p.shop.none("delete from place where place_id <= 3");
+    const [first] = await find(tables);
+    expect(ids(first!)).to.deep.equal([1, 2, 3]);
+    await ingestWith(p, tables, { named: new Map([["place", first!.keys]]), repair: false });
+    await transformWith(p, tables);
+    await loadWith(p, tables);
+    expect(await p.star.any("select key from etl.inferred_member order by 1")).to.have.length(3);
+    expect((await find(tables))[0]).to.deep.include({ live: 24_997, gone: 0, keys: [] });
+  });
+
+  it("in every table that is keyed by the source: a row may be in one of them alone", async () => {
+    const table = (name: "dim_good" | "dim_any", accepts: (word: string) => boolean) =>
+      defineTable({
+        name,
+        description: "One row per place.",
+        source: place,
+        deleted: "remove",
+        columns: { id: key(integer), word: text },
+        format: ({ place_id, word }) => (accepts(word) ? { id: place_id, word } : []),
+      });
+    const tables = tablesOf(
+      table("dim_good", (word) => word !== "place 2"),
+      table("dim_any", () => true),
+    );
+    await runWith(p, tables);
+    await p.shop.none("delete from place where place_id in (2, 3)");
+    const [places] = await find(tables);
+    expect(ids(places!)).to.have.members([2, 3]);
+    expect(places).to.include({ live: 25_000, gone: 2 });
+  });
+
+  it("of one source though another's key cannot be compared, which is said", async () => {
+    const tables = schema("mark", "remove");
+    await runWith(p, tables);
+    await p.shop.none(
+      "delete from thing where thing_id = 9; alter table place drop constraint place_pkey, alter place_id drop not null",
+    );
+    const [places, things] = await find(tables);
+    expect(places!.doubt).to.equal(
+      "deletes of place cannot be detected: expected a key (place_id) that is not null, and no char(n), as dim_place " +
+        "has it; found another",
+    );
+    expect(ids(things!)).to.deep.equal([9]);
+  });
+
+  it("in no other database than the lake was read from", async () => {
+    const tables = schema("mark", "remove");
+    await runWith(p, tables);
+    const other = await openPipeline({ orders: 0 });
+    await other.shop.none("create table place (place_id int primary key, word text not null)");
+    const error = await failureOf(
+      findDeleted({
+        source: () => getConnection({ ...other.source, schema: "public" }),
+        warehouse: () => getConnection({ ...p.warehouse, schema: "public" }),
+        buckets: { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET },
+        tables,
+      }),
+    );
+    expect(error.message).to.match(/^the source is another database than batch \d+ was read from/);
+  });
+
   it("a source of that name is asked for that is none", async () => {
     const error = await failureOf(find(schema("mark", "mark"), { confirmed: ["plaice"] }));
     expect(error).to.be.instanceOf(ReconciliationError);
@@ -220,7 +334,7 @@ describe("deletes are detected:", () => {
     Object.assign(process.env, p.env);
     expect(await handler({ deletes: true })).to.deep.equal({ deletes: [] });
     expect((await failureOf(handler({ deletes: "yes" }))).message).to.match(
-      /send \{ "deletes": true, "confirmed": \["TABLE"\] \}/,
+      /send \{ "deletes": true, "confirmed": \["TABLE"\], "share": 0\.1 \}/,
     );
   });
 });

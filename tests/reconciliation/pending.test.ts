@@ -1,7 +1,7 @@
 // What is no difference: what came after the batch, and what the pipeline does not promise. What is one all the same.
 import { lateCommit, poisonOrder } from "../../localstack/totesys/mishaps.ts";
 import { trade } from "../../localstack/totesys/trade.ts";
-import { ReconciliationError } from "../../src/reconciliation/reconcile.ts";
+import { ReconciliationError } from "../../src/reconciliation/error.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith } from "../support/stages.ts";

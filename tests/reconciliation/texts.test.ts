@@ -1,5 +1,5 @@
 import { Digester, NOTHING, textOf, type Texts } from "../../src/reconciliation/texts.ts";
-import { neighbours } from "../../src/reconciliation/keyed.ts";
+import { neighbours } from "../../src/reconciliation/key-ranges.ts";
 import {
   decimal,
   defineSource,
@@ -95,13 +95,12 @@ describe("a value's text", () => {
 });
 
 describe("ranges that lie side by side", () => {
-  it("are taken together, but not too many", () => {
-    expect([...neighbours([0, 1, 2, 4, 5, 6, 7, 9], 3)]).to.deep.equal([
+  it("are taken together", () => {
+    expect([...neighbours([0, 1, 2, 4, 5, 9])]).to.deep.equal([
       [0, 2],
-      [4, 6],
-      [7, 7],
+      [4, 5],
       [9, 9],
     ]);
-    expect([...neighbours([], 3)]).to.deep.equal([]);
+    expect([...neighbours([])]).to.deep.equal([]);
   });
 });

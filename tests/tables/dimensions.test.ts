@@ -263,6 +263,15 @@ describe("dim_date", () => {
     const { rows, rejected } = await format("dim_date", { sales_order: [order] });
     expect(rows.map((row) => row["date_id"])).to.deep.equal(["2022-11-03"]);
     expect(rejected).to.deep.equal([]);
+    const early = {
+      ...order,
+      agreed_payment_date: "0000-05-06",
+      last_updated: "0044-03-15T12:00:00 BC",
+    };
+    expect(await format("dim_date", { sales_order: [early] })).to.deep.equal({
+      rows,
+      rejected: [],
+    });
   });
 });
 

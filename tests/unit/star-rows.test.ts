@@ -14,7 +14,14 @@ import {
   timestamptz,
   type Columns,
 } from "../../src/columns.ts";
-import { defineSource, keyOf, lookup, type SourceRow, type Table } from "../../src/table.ts";
+import {
+  defineSource,
+  deletedAt,
+  keyOf,
+  lookup,
+  type SourceRow,
+  type Table,
+} from "../../src/table.ts";
 import { StarRows, type Found, type Rejected } from "../../src/transformation/star-rows.ts";
 import { store, type Stored } from "../../src/values.ts";
 import { storedOf } from "../../src/vectors.ts";
@@ -285,6 +292,85 @@ describe("the star rows of a batch", () => {
     ]);
   });
 
+  it("find nothing where the batch has no row of what is looked up", () => {
+    const reasons: string[] = [];
+    const stars = new StarRows(table, ({ reason }) => reasons.push(reason));
+    stars.add(source, [{ id: 1, color_id: 2, gives: [] }], new Map());
+    expect(reasons).to.deep.equal([
+      "lookup color: color has no row with color_id = 2 (thing.color_id)",
+    ]);
+  });
+
+  it("are apart where their keys would be the same text if written on end", () => {
+    const two = tableOf({ k: key(integer), l: key(integer) });
+    const driving = [
+      [1, 11],
+      [11, 1],
+      [1, 11],
+    ].map(([k, l], id) => ({ id, color_id: null, gives: { ...whole, k, l } }));
+    const { rows } = made(two, driving, [3]);
+    expect(rows.map(([k, l]) => [k, l])).to.deep.equal([
+      [1, 11],
+      [11, 1],
+    ]);
+  });
+
+  it("are not gone: what says when is null in each", () => {
+    const columns = { ...table.columns, deleted_at: deletedAt };
+    const marked: Table = { ...table, deleted: "mark", columns };
+    const stars = new StarRows(marked, ({ reason }) => expect.fail(reason));
+    stars.add(source, drive(row(1, "one"), row(2, "two")), colors);
+    expect(storedOf(stars.vectors.at(-1)!)).to.deep.equal([null, null]);
+  });
+
+  it("are none of a driving row that makes none, which is told, whether its neighbours fit or not", () => {
+    const of = (id: number, gives: unknown): Driving => ({ id, color_id: null, gives });
+    const none = of(2, []);
+    const fit = [of(1, row(1, "one")), none, of(3, [row(3, "three")])];
+    for (const driving of [fit, [...fit, of(4, "no row")]]) {
+      const told: unknown[] = [];
+      const stars = new StarRows(
+        table,
+        () => undefined,
+        0,
+        (one) => told.push(one),
+      );
+      stars.add(source, driving, colors);
+      expect(stars.rows).to.equal(2);
+      expect(told).to.deep.equal([none]);
+    }
+  });
+
+  it("name a rejected row by its key, by all its columns where there are several", () => {
+    const line = defineSource("line", {
+      a: key(integer),
+      color_id: nullable(integer),
+      b: key(text),
+    });
+    const keys: unknown[] = [];
+    const stars = new StarRows(table, (rejected) => keys.push(rejected.key));
+    stars.add(line, [{ a: 1, color_id: null, b: "x", gives: null }], colors);
+    expect(keys).to.deep.equal([{ a: 1, b: "x" }]);
+  });
+
+  it("have a reason that a person can read: not too long, and some text in any case", () => {
+    const reasonFor = (thrown: unknown): string => {
+      const thrower: Table = {
+        ...table,
+        format: () => {
+          throw thrown;
+        },
+      };
+      const [{ reason }] = made(thrower, drive(1), [1]).rejected as [Rejected];
+      return reason;
+    };
+    expect(reasonFor(new Error("é".repeat(2001)))).to.equal("é".repeat(2000));
+    expect(reasonFor("a text")).to.equal("a text");
+    expect(reasonFor(Object.create(null))).to.equal(
+      "the formatter threw something that has no text",
+    );
+  });
+
   it("count an object that comes back after another took its key's place as the last", () => {
     const [first, second] = [row(1, "first"), row(1, "second")];
     const driving = drive(first, row(2, "other"), second, first, second, first);
@@ -292,18 +378,35 @@ describe("the star rows of a batch", () => {
       expect(made(table, driving, [cut])).to.deep.equal(expected(table, driving));
   });
 
-  it("store a row that is the same object once", () => {
-    const one = row(1, "one");
-    let looked = 0;
-    const counting = new Proxy(one, {
+  /** A row, and how often it was looked into to be stored. */
+  function counted(k: number): { one: SourceRow; looks: () => number } {
+    let looks = 0;
+    const one = new Proxy(row(k, "one"), {
       get: (target, property) => {
-        if (property === "a_text") looked++;
-        return Reflect.get(target, property);
+        if (property === "a_text") looks++;
+        return Reflect.get(target, property) as unknown;
       },
     });
+    return { one, looks: () => looks };
+  }
+
+  it("store rows that are the same objects once, in whichever order their keys are", () => {
+    const [first, second] = [counted(2), counted(1)];
     const stars = new StarRows(table, ({ reason }) => expect.fail(reason));
-    for (let i = 0; i < 10; i++) stars.add(source, drive(counting, counting), colors);
-    expect(stars.rows).to.equal(1);
-    expect(looked).to.equal(1);
+    for (let i = 0; i < 10; i++) stars.add(source, drive(first.one, second.one, first.one), colors);
+    expect(stars.rows).to.equal(2);
+    expect([first.looks(), second.looks()]).to.deep.equal([1, 1]);
+  });
+
+  it("are remembered ten thousand at a time", () => {
+    const { one, looks } = counted(0);
+    const others = Array.from({ length: 10_000 }, (_, k) => row(k + 1, "other"));
+    const stars = new StarRows(table, ({ reason }) => expect.fail(reason));
+    stars.add(source, drive(one, ...others.slice(1)), colors);
+    stars.add(source, drive(one), colors);
+    expect(looks()).to.equal(1);
+    stars.add(source, drive(others[0]), colors);
+    stars.add(source, drive(one), colors);
+    expect(looks()).to.equal(2);
   });
 });
