@@ -154,7 +154,7 @@ async function claim(work: Work): Promise<boolean> {
         const newest = await getLastUpload(work.bucket);
         // What another run has begun since, and not ended, must go on: a plan that does not know of it would end it.
         const isTheirs = newest?.manifest.cursor && newest.sha256 !== last?.sha256;
-        if (isTheirs && !work.resync) return "plan anew";
+        if (isTheirs && work.asked.resync !== true) return "plan anew";
         if (await new Run(work, reading, newest).commit(reading.claim())) return true;
       }
       return false;
