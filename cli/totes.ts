@@ -48,7 +48,7 @@ export async function totes(
       // YError: yargs' own, of what a value's `coerce` threw.
       throw error === undefined || error.name === "YError" ? usage(message) : error;
     })
-    .check((given) => checkValues(given, optionsOf(program).array), true);
+    .check((given) => checkValues(given, args, optionsOf(program).array), true);
   for (const one of verbs)
     program.command({
       command: one.command,
@@ -115,11 +115,16 @@ const optionsOf = (program: Argv) =>
   ).getOptions();
 
 /** No option without its value, and none twice but those that are lists. */
-function checkValues(given: Readonly<Record<string, unknown>>, lists: readonly string[]): true {
+function checkValues(
+  given: Readonly<Record<string, unknown>>,
+  args: readonly string[],
+  lists: readonly string[],
+): true {
   for (const [name, value] of Object.entries(given)) {
     if (name === "_" || name === "$0") continue;
-    if (value === "" || (Array.isArray(value) && value.length === 0))
-      throw new UsageError(`--${name} takes a value`);
+    // A list of words that are no option may be empty.
+    const isNone = Array.isArray(value) && value.length === 0 && args.includes(`--${name}`);
+    if (value === "" || isNone) throw new UsageError(`--${name} takes a value`);
     if (Array.isArray(value) && !lists.includes(name))
       throw new UsageError(`--${name} is given twice`);
   }

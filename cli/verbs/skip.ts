@@ -13,7 +13,7 @@ export const skip = defineVerb({
   about:
     "A last resort: its rows are missing from the warehouse until they are read again. It is recorded with the reason, in etl.batch_load and in the batch's receipt.",
   examples: [
-    ['skip 42 --why "payment 7 has no currency, ticket 318"', "after asking"],
+    ["skip 42 --why ticket-318", "after asking"],
     ['skip 42 --why "…" --yes', "without"],
   ],
   build: (args) =>

@@ -84,7 +84,6 @@ export const sources = defineVerb({
       .positional("tables", {
         type: "string",
         array: true,
-        default: [] as string[],
         describe: "of the database; all where none is named",
       })
       .option("schema", { type: "string", default: "public", describe: "where the tables are" })
@@ -95,7 +94,7 @@ export const sources = defineVerb({
         coerce: (file: string) => path.resolve(ROOT, file),
       })
       .option("dry-run", { type: "boolean", default: false, describe: "print, and write nothing" }),
-  run: async ({ action, tables, schema, file, dryRun, ...stage }, { terminal, answer }) => {
+  run: async ({ action, tables = [], schema, file, dryRun, ...stage }, { terminal, answer }) => {
     await useStage(stage);
     const sides = await readSides(file, schema);
     const chosen = chosenOf(sides, schema, tables);

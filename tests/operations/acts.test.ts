@@ -12,7 +12,11 @@ describe("what an operator has the functions do", () => {
     p = await openPipeline({ orders: 10 });
     await p.run();
     places = await placesOf(p);
-    const functions = { ingestion: p.ingest, transformation: p.transform, loading: p.load };
+    const functions = {
+      ingestion: (event?: Parameters<TestPipeline["ingest"]>[0]) => p.ingest(event),
+      transformation: (event?: unknown) => p.transform(event),
+      loading: (event?: unknown) => p.load(event),
+    };
     // The handlers themselves, in place of Lambda: as JSON, which is all that goes over the wire.
     invoke = async (stage, event) =>
       JSON.parse(JSON.stringify(await functions[stage](JSON.parse(JSON.stringify(event)))));
