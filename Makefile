@@ -58,7 +58,7 @@ test-node24: requirements ## Tests of what is deployed, on Node 24, which the La
 	@mkdir -p coverage
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
 		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
-		$(foreach folder,bench chaos infrastructure localstack properties rebuild security totesys,--ignore "tests/$(folder)/**")
+		$(foreach folder,analytics bench chaos cli infrastructure localstack properties rebuild security totesys,--ignore "tests/$(folder)/**")
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

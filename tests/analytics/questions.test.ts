@@ -178,8 +178,19 @@ describe("the questions of docs/analytics", () => {
     expect(rows).to.deep.equal([staff]);
   });
 
+  it("are not asked of a lake without a batch: that is said", async () => {
+    const empty = await openPipeline({ orders: 0 });
+    Object.assign(process.env, empty.env);
+    await expect(copyLake(empty.env.PROCESSED_BUCKET, lake)).to.be.rejectedWith("has no batch yet");
+    Object.assign(process.env, p.env);
+    await copyLake(p.env.PROCESSED_BUCKET, lake);
+  });
+
   it("are asked of a copy that only gets what is new, and nothing that its manifest does not say", async () => {
+    const stale = path.join(lake, "_batches", "0000000005.json");
+    await writeFile(stale, "of another bucket of that name");
     expect(await copyLake(p.env.PROCESSED_BUCKET, lake)).to.equal(0);
+    expect((await readdir(path.dirname(stale))).sort().at(-1)).to.equal("0000000003.json");
     await p.shop.none("update design set file_location = '/moved' where design_id = 1");
     await p.run();
     expect(await copyLake(p.env.PROCESSED_BUCKET, lake)).to.equal(1);
