@@ -1,10 +1,12 @@
 // Asks the lake a question in SQL: DuckDB over the Parquet files that the manifests name, no warehouse needed.
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
-import { access, mkdir, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { command } from "../cli/command.ts";
+import { UsageError } from "../cli/options.ts";
 import { Terminal } from "../cli/terminal.ts";
 import { getObject } from "../src/aws/s3.ts";
-import { manifestKey } from "../src/lake/keys.ts";
+import { BATCHES, manifestKey } from "../src/lake/keys.ts";
 import { listBatches, readProcessedManifest, sha256 } from "../src/lake/manifest.ts";
 import { literal } from "../src/postgres/sql.ts";
 import { getSettings } from "../src/settings.ts";
@@ -13,27 +15,32 @@ const ROOT = path.join(import.meta.dirname, "..");
 const VIEWS = path.join(ROOT, "docs", "analytics", "lake.sql");
 
 /**
- * Copies what the manifests of a processed bucket name, and the manifests, into a folder. What is there already is left as it
- * is: nothing in the lake is ever overwritten. Gives how many objects came.
- * @throws Error where an object is missing, or not what its manifest says
+ * Makes a folder a copy of what the manifests of a processed bucket name, and of the manifests. Objects that are there already
+ * are not read again: none is ever overwritten. Gives how many came.
+ * @throws Error where there is no batch, or an object is missing, or not what its manifest says
  */
 export async function copyLake(bucket: string, folder: string): Promise<number> {
+  // Of another bucket of that name, say: of a stack that was made anew.
+  await rm(path.join(folder, BATCHES), { recursive: true, force: true });
+  const batches = await listBatches(bucket, 0);
+  if (batches.length === 0)
+    throw new Error(`s3://${bucket} has no batch yet: run the pipeline first`);
   let copied = 0;
-  for (const batch of await listBatches(bucket, 0)) {
-    const manifest = path.join(folder, manifestKey(batch));
-    if (await isThere(manifest)) continue;
-    const found = await readProcessedManifest(bucket, batch);
-    for (const { key, bytes, sha256: expected } of found!.manifest.objects) {
+  for (const batch of batches) {
+    const { manifest } = (await readProcessedManifest(bucket, batch))!;
+    for (const { key, bytes, sha256: expected } of manifest.objects) {
+      const file = path.join(folder, key);
+      if (await isThere(file)) continue;
       const body = await getObject(bucket, key, bytes);
       if (body === undefined || sha256(body) !== expected)
         throw new Error(
           `s3://${bucket}/${key} is missing, or not what the manifest of batch ${batch} says`,
         );
-      await put(path.join(folder, key), body);
+      await put(`${file}.part`, body);
+      await rename(`${file}.part`, file);
       copied++;
     }
-    // Last, as in the bucket: what it names is there.
-    await put(manifest, JSON.stringify(found!.manifest));
+    await put(path.join(folder, manifestKey(batch)), JSON.stringify(manifest));
   }
   return copied;
 }
@@ -80,26 +87,29 @@ const HELP = `Asks the lake: DuckDB over the Parquet files that the manifests na
 The processed bucket is PROCESSED_BUCKET, that of the stack on this machine unless said otherwise. What its manifests name is
 copied into .local/lake/BUCKET; what is there already is not copied again.`;
 
-async function main([question, ...more]: readonly string[]): Promise<number> {
-  if (question === undefined || question === "--help") {
-    console.log(HELP);
-    return 0;
-  }
-  if (more.length > 0) {
-    console.error(`One question at a time: put it between quotes.\n\n${HELP}`);
-    return 2;
-  }
-  const { PROCESSED_BUCKET } = getSettings("PROCESSED_BUCKET");
-  const folder = path.join(ROOT, ".local", "lake", PROCESSED_BUCKET);
-  await copyLake(PROCESSED_BUCKET, folder);
-  const duckdb = await openLake(folder);
-  const sql = question.endsWith(".sql") ? await readFile(question, "utf8") : question;
-  const { columns, rows } = await ask(duckdb, sql);
-  new Terminal(process.stdout).table(
-    columns,
-    rows.map((row) => row.map((value) => value ?? "null")),
-  );
-  return 0;
+/** A question: SQL, or the file that has it; undefined where help is asked for. */
+function readQuestion([question, ...more]: readonly string[]): string | undefined {
+  if (more.length > 0) throw new UsageError("one question at a time: put it between quotes");
+  return question === "--help" ? undefined : question;
 }
 
-if (process.argv[1] === import.meta.filename) process.exitCode = await main(process.argv.slice(2));
+async function answer(question: string): Promise<number> {
+  try {
+    const sql = question.endsWith(".sql") ? await readFile(question, "utf8") : question;
+    const { PROCESSED_BUCKET } = getSettings("PROCESSED_BUCKET");
+    const folder = path.join(ROOT, ".local", "lake", PROCESSED_BUCKET);
+    await copyLake(PROCESSED_BUCKET, folder);
+    const { columns, rows } = await ask(await openLake(folder), sql);
+    new Terminal(process.stdout).table(
+      columns,
+      rows.map((row) => row.map((value) => value ?? "null")),
+    );
+    return 0;
+  } catch (error) {
+    console.error((error as Error).message);
+    return 2;
+  }
+}
+
+if (process.argv[1] === import.meta.filename)
+  process.exitCode = await command(readQuestion, HELP, answer);

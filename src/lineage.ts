@@ -41,12 +41,15 @@ const DAYS = ["2001-02-03", "2013-07-15", "2024-10-24"];
  */
 export function lineageOf(table: Table): ReadonlyMap<string, Lineage> {
   const trials = table.sources.flatMap((source) => trialsOf(table, source));
+  const origins = [...new Set(trials.map(({ place }) => place.origin))];
   return new Map(
     formattedColumns(table).map((column) => {
-      const changed = trials.filter(
-        ({ before, after }) => valuesOf(before, column) !== valuesOf(after, column),
+      const changed = new Set(
+        trials
+          .filter(({ before, after }) => valuesOf(before, column) !== valuesOf(after, column))
+          .map(({ place }) => place.origin),
       );
-      const from = [...new Set(changed.map(({ place }) => place.origin))];
+      const from = origins.filter((origin) => changed.has(origin));
       const own = trials.filter(({ place }) => place.origin === from[0]);
       const isCarried =
         from.length === 1 &&

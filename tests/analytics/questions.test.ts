@@ -73,7 +73,7 @@ const ANSWERS: Readonly<Record<string, string>> = {
            ('2', '2', 'design', '1', '2'), ('2', '2', 'delivery day', '2023-05-05', '2023-06-06'),
            ('3', '2', 'units', '10', '20')`,
   "how-fresh": `
-    select 'payments', max(last_updated)::text, count(*), count(*) + 2 from payment union all
+    select 'payments', max(last_updated)::text, count(*), count(*) + 3 from payment union all
     select 'purchase orders', max(last_updated)::text, count(*), count(*) from purchase_order union all
     select 'sales orders', max(last_updated)::text, count(*), count(*) + 4 from sales_order`,
 };
@@ -88,7 +88,7 @@ describe("the questions of docs/analytics", () => {
   before(async () => {
     p = await openPipeline({ orders: 300 });
     lake = await mkdtemp(path.join(tmpdir(), "lake-"));
-    // Payment 1 is not paid yet; payments 2 and 3 are long overdue.
+    // Payment 1 is not paid yet, payments 2 and 3 are long overdue; of payment 4 below the last day is today.
     await p.shop.none(
       `update sales_order set staff_id = 1, design_id = 1, units_sold = 10, agreed_delivery_date = '2023-05-05'
         where sales_order_id in (1, 2, 3);
@@ -102,13 +102,17 @@ describe("the questions of docs/analytics", () => {
       `update sales_order set staff_id = 2 where sales_order_id = 1;
        update sales_order set design_id = 2, agreed_delivery_date = '2023-06-06' where sales_order_id = 2;
        update sales_order set units_sold = 20 where sales_order_id = 3;
-       update payment set paid = true, last_updated = payment_date::date + interval '7 hours' where payment_id = 1`,
+       update payment set paid = true, last_updated = payment_date::date + interval '7 hours' where payment_id = 1;
+       update sales_order set units_sold = units_sold where sales_order_id = 4`,
     );
     await p.run();
     await p.shop.none(
       `update sales_order set staff_id = 1 where sales_order_id = 1;
        update payment set paid = true, last_updated = payment_date::date + interval '30 hours' where payment_id = 2;
-       update department set location = 'Ilkley' where department_id = 1`,
+       update payment set paid = false, payment_date = (select to_char(max(last_updated), 'YYYY-MM-DD') from payment),
+              payment_type_id = (select payment_type_id from payment_type where payment_type_name = 'SALES_RECEIPT')
+        where payment_id = 4;
+       update department set department_name = 'Totes and bags'`,
     );
     await p.run();
     Object.assign(process.env, p.env);
@@ -178,8 +182,19 @@ describe("the questions of docs/analytics", () => {
     expect(rows).to.deep.equal([staff]);
   });
 
+  it("are not asked of a lake without a batch: that is said", async () => {
+    const empty = await openPipeline({ orders: 0 });
+    Object.assign(process.env, empty.env);
+    await expect(copyLake(empty.env.PROCESSED_BUCKET, lake)).to.be.rejectedWith("has no batch yet");
+    Object.assign(process.env, p.env);
+    await copyLake(p.env.PROCESSED_BUCKET, lake);
+  });
+
   it("are asked of a copy that only gets what is new, and nothing that its manifest does not say", async () => {
+    const stale = path.join(lake, "_batches", "0000000005.json");
+    await writeFile(stale, "of another bucket of that name");
     expect(await copyLake(p.env.PROCESSED_BUCKET, lake)).to.equal(0);
+    expect((await readdir(path.dirname(stale))).sort().at(-1)).to.equal("0000000003.json");
     await p.shop.none("update design set file_location = '/moved' where design_id = 1");
     await p.run();
     expect(await copyLake(p.env.PROCESSED_BUCKET, lake)).to.equal(1);

@@ -35,7 +35,7 @@ const book = defineSource("book", {
   subtitle: nullable(text),
   price: decimal(6, 2),
   lent: boolean,
-  seen_at: timestamp,
+  seen_at: described("When it was seen last.", timestamp),
   weight: integer,
 });
 const GENRES: Readonly<Record<string, string>> = { novel: "N", poems: "P" };
@@ -51,6 +51,7 @@ const dim_book = defineTable({
     full_title: described("Title and subtitle.", text),
     price: decimal(6, 2),
     lent: boolean,
+    worth: described("Its price, its weight while it is lent.", text),
     seen_on: text,
     floor: integer,
     maker: described("Always the same.", text),
@@ -65,6 +66,7 @@ const dim_book = defineTable({
       full_title: book.subtitle === null ? book.title : `${book.title}: ${book.subtitle}`,
       price: book.price,
       lent: book.lent,
+      worth: book.lent ? String(book.weight) : book.price,
       seen_on: book.seen_at.slice(0, 10),
       floor: shelf.floor ?? -1,
       maker: "us",
@@ -86,6 +88,13 @@ describe("the lineage of a column", () => {
     expect(lineage.get("seen_on")).to.deep.equal({ from: ["book.seen_at"], isCarried: false });
     expect(lineage.get("full_title")).to.deep.equal({
       from: ["book.title", "book.subtitle"],
+      isCarried: false,
+    });
+  });
+
+  it("is each source column that counts only where another says so", () => {
+    expect(lineage.get("worth")).to.deep.equal({
+      from: ["book.price", "book.lent", "book.weight"],
       isCarried: false,
     });
   });
