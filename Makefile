@@ -55,15 +55,8 @@ build: requirements ## Package the three functions
 
 # What stands in for AWS is tested once, with `make test`: the Lambdas run src/ and tables/.
 test-node24: requirements ## Tests of what is deployed, on Node 24, which the Lambdas run on
-<<<<<<< HEAD
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" \
 		$(TSX) scripts/test.ts service --json coverage/mocha-node24-
-=======
-	@mkdir -p coverage
-	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" MOCHA_JSON=coverage/mocha-node24.json \
-		node node_modules/mocha/bin/mocha.js --reporter scripts/spec-and-json.cjs \
-		$(foreach folder,analytics bench chaos cli infrastructure localstack properties rebuild security totesys,--ignore "tests/$(folder)/**")
->>>>>>> catalogue
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 
 /** What stands around the service: AWS and the shop on this machine, attacks that last, measurements, templates. */
 const AROUND = [
-  ..."bench chaos cli infrastructure localstack operations properties rebuild security totesys watch"
+  ..."analytics bench chaos cli infrastructure localstack operations properties rebuild security totesys watch"
     .split(" ")
     .map((folder) => `tests/${folder}/**/*.test.ts`),
   // Packages into the folder that the templates' tests package into.
