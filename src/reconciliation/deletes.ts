@@ -2,7 +2,7 @@
 import type { Key } from "../ingestion/keyset.ts";
 import { beginSnapshot, readSnapshot } from "../ingestion/snapshot.ts";
 import { getLastUpload } from "../lake/manifest.ts";
-import { keyText } from "../loading/ledger.ts";
+import { recordKeyText } from "../loading/ledger.ts";
 import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
@@ -301,12 +301,8 @@ function liveKeys({ schema, ledger }: Connection, table: Table): string {
   const keys = columns.map((column) => name(column));
   const recordId = recordIdOf(table);
   const isMarked = table.deleted === "mark";
-  const [only, ...others] = columns;
-  const isInferred =
-    others.length > 0
-      ? "false"
-      : `exists (select from ${qualified(ledger, "inferred_member")} m where m.table_name = ${literal(table.name)}
-                    and m.key = ${keyText(table.columns[only!]!, `t.${keys[0]}`)})`;
+  const isInferred = `exists (select from ${qualified(ledger, "inferred_member")} m
+                               where m.table_name = ${literal(table.name)} and m.key = ${recordKeyText(table, "t")})`;
   const live = `where not ${isInferred}${isMarked ? ` and ${name(DELETED_AT)} is null` : ""}`;
   if (recordId === undefined) return `(select ${keys.join(", ")} from ${place} t ${live})`;
   // The latest version says whether a record is live.

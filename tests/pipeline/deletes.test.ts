@@ -3,12 +3,15 @@ import fc from "fast-check";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import type { Key } from "../../src/ingestion/keyset.ts";
 import { manifestKey } from "../../src/lake/keys.ts";
+import { getConnection } from "../../src/postgres/connection.ts";
+import { findDeleted } from "../../src/reconciliation/deletes.ts";
 import {
   bigint,
   date,
   decimal,
   defineSource,
   defineTable,
+  detect,
   integer,
   key,
   nullable,
@@ -502,7 +505,8 @@ describe("rows that are gone", () => {
       `drop table if exists item; create table item (a int, b text, word text not null, primary key (a, b));
        insert into item values (1, 'x', 'w'), (1, 'y', 'w')`,
     );
-    const item = defineSource("item", { a: key(integer), b: key(text), word: text });
+    const columns = { a: key(integer), b: key(text), word: text };
+    const item = defineSource("item", columns, { deletes: detect });
     const tables = tablesOf(
       defineTable({
         name: "dim_item",
@@ -526,6 +530,12 @@ describe("rows that are gone", () => {
     expect(await p.star.any("select * from dim_item")).to.deep.equal([
       { a: 1, b: "y", word: "unknown" },
     ]);
+    // Detection does not find it gone again.
+    const open = (user: keyof typeof p.users) => () =>
+      getConnection({ ...p.users[user], schema: "public" });
+    const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET };
+    const sides = { source: open("reader"), warehouse: open("loader"), buckets, tables };
+    expect((await findDeleted(sides)).map(({ gone }) => gone)).to.deep.equal([0]);
     await p.shop.none("insert into item values (1, 'y', 'back')");
     await runWith(p, tables);
     expect(await p.star.any("select key from etl.inferred_member")).to.deep.equal([]);
