@@ -8,6 +8,7 @@ import { manifestKey } from "../../src/lake/keys.ts";
 import { callWith, everythingIn, failureOf, type Stage } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { callTotes } from "../support/totes.ts";
 
 /** What no escaping changes, so that it is found in whatever form the password is written. */
 const NEEDLE = "needle7f3a91";
@@ -293,6 +294,32 @@ describe("a password", () => {
           await restore();
         }
       });
+
+  for (const line of [
+    "status",
+    "doctor",
+    "batch 1",
+    "quarantine",
+    "reconcile --json",
+    "rebuild --verify",
+    "sources check",
+  ])
+    it(`is in nothing that \`totes ${line}\` says, whether it opens the databases or is not the user's`, async () => {
+      const say = async (): Promise<number> => {
+        const { code, out, err } = await callTotes(p.env, line.split(" "));
+        expectNothingIn(out + err, `totes ${line}`);
+        expect(out + err).to.not.equal("");
+        return code;
+      };
+      expect(await say()).to.be.at.most(1);
+      try {
+        for (const stage of ["ingestion", "loading"] as const)
+          await setSecret(stage, { ...good(stage), password: `${PASSWORD}x` });
+        await say();
+      } finally {
+        await restore();
+      }
+    });
 
   it("is in nothing that all of this left behind", async () => {
     await p.shop.none("update staff set first_name = 'After'");
