@@ -24,10 +24,12 @@ only read; --repair has ingestion read the named rows again, and they take the o
   --json           one JSON object a line on standard output: a difference each, the report last
   --repair         have the source rows of what differs read again, after asking
   --yes            do not ask
+  --confirm NAME,… these star tables may lose more rows by --repair than a tenth of them (and more than a
+                   hundred), or all: their source lacks so many, as after TRUNCATE
 ${STAGE_HELP}
   --help           this text
 
-Exit code: 0 no difference; 1 differences; 2 it could not be told, or a wrong option.
+Exit code: 0 no difference; 1 differences; 2 it could not be told, a repair was refused, or a wrong option.
 NO_COLOR=1 leaves out colours and motion.`;
 
 /** What to compare, and what to do about it. */
@@ -39,6 +41,7 @@ export interface ReconcileCommand {
   readonly json: boolean;
   readonly repair: boolean;
   readonly yes: boolean;
+  readonly confirm: readonly string[];
   readonly stage: string | undefined;
   readonly region: string | undefined;
 }
@@ -60,6 +63,7 @@ export function readOptions(
     json: { type: "boolean", default: false },
     repair: { type: "boolean", default: false },
     yes: { type: "boolean", default: false },
+    confirm: { type: "string", multiple: true, default: [] },
     ...STAGE_ARGUMENTS,
     help: { type: "boolean", short: "h" },
   });
@@ -74,6 +78,7 @@ export function readOptions(
     json: values.json,
     repair: values.repair,
     yes: values.yes,
+    confirm: values.confirm.flatMap((names) => names.split(",")),
     stage: values.stage,
     region: values.region,
   };

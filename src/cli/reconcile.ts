@@ -4,7 +4,15 @@ import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
 import { sum } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
-import { KINDS, repairOf, type Difference, type Repair } from "../reconciliation/difference.ts";
+import {
+  KINDS,
+  leavingOf,
+  repairOf,
+  type Difference,
+  type Leaving,
+  type Repair,
+} from "../reconciliation/difference.ts";
+import { ReconciliationError } from "../reconciliation/error.ts";
 import { reconcile, type Reconciliation } from "../reconciliation/reconcile.ts";
 import { differencesOf } from "../reconciliation/report.ts";
 import { getTables } from "../registry.ts";
@@ -75,20 +83,26 @@ async function run(options: ReconcileCommand, terminal: Terminal): Promise<numbe
   if (options.json) await print({ report });
   else show(terminal, report, shown);
   if (report.differences === 0) return 0;
-  if (options.repair)
-    await repair(terminal, options, repairOf(toRepair), (named) =>
+  if (options.repair) {
+    const leaving = leavingOf(toRepair, tables, report.tables);
+    await repair(terminal, options, repairOf(toRepair), leaving, (named) =>
       ingest(() => connectWith(settings.SOURCE_SECRET), settings.INGESTION_BUCKET, tables, {
         named,
       }),
     );
+  }
   return 1;
 }
 
-/** Has ingestion read what differs again, unless whoever is asked says no. */
+/**
+ * Has ingestion read what differs again, unless whoever is asked says no.
+ * @throws ReconciliationError where more rows would leave the warehouse than was confirmed
+ */
 async function repair(
   terminal: Terminal,
-  { json, yes }: ReconcileCommand,
+  { json, yes, confirm }: ReconcileCommand,
   { named, rows, left }: Repair,
+  leaving: readonly Leaving[],
   read: (named: Repair["named"]) => Promise<IngestionSummary>,
 ): Promise<void> {
   terminal.heading("Repair");
@@ -100,6 +114,16 @@ async function repair(
   if (rows === 0) return;
   const what = [...named].map(([table, keys]) => `${whole(keys.length)} of ${table}`);
   terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
+  for (const { table, rows: gone } of leaving)
+    terminal.alarm(
+      `${counted(gone, "row")} of ${table} will leave the warehouse, with all their versions: the source lacks them.`,
+    );
+  const doubted = leaving.filter((one) => one.isDoubted && !confirm.includes(one.table));
+  if (doubted.length > 0)
+    throw new ReconciliationError(
+      `nothing was repaired: too many rows would leave ${listed(doubted.map(({ table }) => table))}, as after TRUNCATE; ` +
+        `if it is meant, add --confirm ${doubted.map(({ table }) => table).join(",")}`,
+    );
   if (!yes && !(await isAgreed())) {
     terminal.paragraph("Nothing was done.");
     return;

@@ -108,7 +108,7 @@ function judge(
   const make = (
     kind: Difference["kind"],
     of: { expected?: Texts; found?: Texts },
-    more: Pick<Difference, "batch" | "note"> = {},
+    more: Pick<Difference, "batch" | "note" | "isGone"> = {},
   ): Difference => ({
     table: table.name,
     kind,
@@ -140,7 +140,14 @@ function judge(
   // A derived row that the lake made once stays: versions may refer to it that are there still.
   if (newest !== undefined && atSource === "not known") return "none";
   if (states?.isGone === "gone" && table.deleted === "keep") return "none";
-  return make("extra", { found }, { note: whyExtra(table, atSource, states?.isGone) });
+  return make(
+    "extra",
+    { found },
+    {
+      note: whyExtra(table, atSource, states?.isGone),
+      ...(atSource === "nothing" ? { isGone: true } : {}),
+    },
+  );
 }
 
 function whyExtra(
