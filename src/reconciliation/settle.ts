@@ -35,7 +35,7 @@ export interface Evidence {
 export const same = (a: Texts, b: Texts): boolean => a.every((text, at) => text === b[at]);
 
 /** Whether a change of a row of the table may have come after the batch without a trace: a source is read in full. */
-function isReadInFull({ sources, lookups }: Table): boolean {
+export function isReadInFull({ sources, lookups }: Table): boolean {
   const read: readonly Source[] = [...sources, ...Object.values(lookups).map((one) => one.source)];
   const inFull: ChangeDetection["by"] = "full";
   return read.some(({ changes }) => changes.by === inFull);
