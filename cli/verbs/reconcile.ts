@@ -6,10 +6,13 @@ import { codecNamed } from "../../src/parquet/codec.ts";
 import { connectWith } from "../../src/postgres/connection.ts";
 import {
   KINDS,
+  leavingOf,
   repairOf,
   type Difference,
+  type Leaving,
   type Repair,
 } from "../../src/reconciliation/difference.ts";
+import { ReconciliationError } from "../../src/reconciliation/error.ts";
 import { reconcile as compare, type Reconciliation } from "../../src/reconciliation/reconcile.ts";
 import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
@@ -28,6 +31,7 @@ interface Asked {
   readonly limit: number;
   readonly repair: boolean;
   readonly yes: boolean;
+  readonly confirm: readonly string[];
   readonly stage: string;
   readonly region: string | undefined;
 }
@@ -73,20 +77,26 @@ async function run(options: Asked, say: Say): Promise<number> {
   await answerLine({ report });
   if (!isJson) show(terminal, report, shown);
   if (report.differences === 0) return 0;
-  if (options.repair)
-    await repair(say, options.yes, repairOf(toRepair), (named) =>
+  if (options.repair) {
+    const leaving = leavingOf(toRepair, tables, report.tables);
+    await repair(say, options, repairOf(toRepair), leaving, (named) =>
       ingest(() => connectWith(settings.SOURCE_SECRET), settings.INGESTION_BUCKET, tables, {
         named,
       }),
     );
+  }
   return 1;
 }
 
-/** Has ingestion read what differs again, unless whoever is asked says no. */
+/**
+ * Has ingestion read what differs again, unless whoever is asked says no.
+ * @throws ReconciliationError where more rows would leave the warehouse than was confirmed
+ */
 async function repair(
   { terminal, answerLine }: Say,
-  yes: boolean,
+  { yes, confirm }: Asked,
   { named, rows, left }: Repair,
+  leaving: readonly Leaving[],
   read: (named: Repair["named"]) => Promise<IngestionSummary>,
 ): Promise<void> {
   terminal.heading("Repair");
@@ -98,6 +108,16 @@ async function repair(
   if (rows === 0) return;
   const what = [...named].map(([table, keys]) => `${whole(keys.length)} of ${table}`);
   terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
+  for (const { table, rows: gone } of leaving)
+    terminal.alarm(
+      `${counted(gone, "row")} of ${table} will leave the warehouse, with all their versions: the source lacks them.`,
+    );
+  const doubted = leaving.filter((one) => one.isDoubted && !confirm.includes(one.table));
+  if (doubted.length > 0)
+    throw new ReconciliationError(
+      `nothing was repaired: too many rows would leave ${listed(doubted.map(({ table }) => table))}, as after TRUNCATE; ` +
+        `if it is meant, add --confirm ${doubted.map(({ table }) => table).join(",")}`,
+    );
   if (!yes && !(await isAgreed())) {
     terminal.paragraph("Nothing was done.");
     return;
@@ -221,7 +241,7 @@ export const reconcile = defineVerb({
   describe: "compares the warehouse with the shop, row by row, and names each that differs",
   about:
     "What the shop has that is newer than the last loaded batch is no difference. Both databases are only read; --repair has " +
-    "ingestion read the named rows again, and they take the ordinary path. Exit code: 0 no difference; 1 differences; 2 it could not be told.",
+    "ingestion read the named rows again, and they take the ordinary path. Exit code: 0 no difference; 1 differences; 2 it could not be told, or a repair was refused.",
   examples: [
     ["reconcile", "every table"],
     ["reconcile --table dim_staff,fact_payment", "these alone"],
@@ -261,7 +281,15 @@ export const reconcile = defineVerb({
         default: false,
         describe: "have the source rows of what differs read again, after asking",
       })
-      .option("yes", { type: "boolean", default: false, describe: "do not ask" }),
+      .option("yes", { type: "boolean", default: false, describe: "do not ask" })
+      .option("confirm", {
+        type: "string",
+        array: true,
+        default: [] as string[],
+        describe:
+          "star tables, comma-separated, that may lose more than a tenth of their rows by --repair (and than a hundred), or all: their source lacks so many",
+        coerce: (names: readonly string[]) => names.flatMap((some) => some.split(",")),
+      }),
   run: ({ table, ...asked }, say) => {
     if (asked.repair && !asked.yes && !say.isAnswered)
       throw new UsageError("--repair asks before it does: add --yes where nobody can answer");

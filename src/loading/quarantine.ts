@@ -379,7 +379,8 @@ function sourceOf({ sources }: Table, name: unknown, row: SourceRow): Source | u
   );
 }
 
-const keyIn = (source: Source, row: SourceRow): string =>
+/** A row's key, as the quarantine has it. */
+export const keyIn = (source: Source, row: SourceRow): string =>
   joined(keyOf(source).map((column) => textOf(source.columns[column]!, row[column])));
 
 /** As the text of a star key that is the same value. */

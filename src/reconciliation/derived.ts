@@ -54,12 +54,13 @@ export class DerivedTable {
   }
 
   /** Takes rows of one of its sources, with what they look up. */
-  take(source: Source, rows: readonly SourceRow[], found: Found): void {
+  async take(source: Source, rows: readonly SourceRow[], found: Found): Promise<void> {
     const { texts, rejected } = format(this.table, source, rows, found);
     if (this.#part === 0) {
       const tally = this.#work.tally(this.table);
       tally.rows += rows.length;
       tally.quarantined += rejected.length;
+      await this.#settling.rejected(source, rejected);
     }
     for (const row of texts) {
       const id = this.#idOfStar(row);
@@ -155,11 +156,11 @@ export class DerivedTable {
   async #read(
     source: Source,
     where: string,
-    take: (rows: SourceRow[], found: Found) => void,
+    take: (rows: SourceRow[], found: Found) => void | Promise<void>,
   ): Promise<void> {
     const { source: reader } = this.#work;
     for await (const rows of inLots(reader.rows(source, where), () => AT_ONCE))
-      take(rows, await reader.look([this.table], source, rows));
+      await take(rows, await reader.look([this.table], source, rows));
   }
 
   #isHeld(id: string): boolean {

@@ -1,4 +1,5 @@
 import type { Key } from "../ingestion/keyset.ts";
+import { keyedBySource, type Table } from "../table.ts";
 
 /**
  * What is wrong with a row of the warehouse.
@@ -33,6 +34,8 @@ export interface Difference {
   /** The newest batch that has what the warehouse has, of a stale row. */
   readonly batch?: number;
   readonly note?: string;
+  /** Of an extra row whose source row is not there any more, or never was: a repair has it leave the warehouse. */
+  readonly isGone?: true;
   /** The source row that makes this one, or made it: what is to be read again to put it right. */
   readonly source?: { readonly table: string; readonly key: Key };
 }
@@ -64,4 +67,47 @@ export function repairOf(differences: Iterable<Difference>): Repair {
     rows: [...named.values()].reduce((sum, { size }) => sum + size, 0),
     left,
   };
+}
+
+/** Rows that a repair has leave one table, with all their versions. */
+export interface Leaving {
+  readonly table: string;
+  readonly rows: number;
+  /** More than are believed to be gone until somebody says so. */
+  readonly isDoubted: boolean;
+}
+
+/** A tenth of a source's rows, unless there are few anyway, is what may be gone; never all. */
+const SHARE = 0.1;
+const FEW = 100;
+
+/**
+ * What a repair of `differences` has leave the warehouse, whatever a table's `deleted` says: what is gone from a source leaves
+ * each table that is keyed by it, also those that were not compared.
+ * @param tables all that there are
+ * @param compared how many rows of its source each was held against
+ */
+export function leavingOf(
+  differences: Iterable<Difference>,
+  tables: readonly Table[],
+  compared: readonly { readonly table: string; readonly rows: number }[],
+): Leaving[] {
+  const gone = new Map<string, Set<string>>();
+  for (const { isGone, source } of differences) {
+    if (isGone !== true || source === undefined) continue;
+    const keys = gone.get(source.table) ?? new Set();
+    gone.set(source.table, keys.add(JSON.stringify(source.key)));
+  }
+  const rowsOf = new Map(compared.map(({ table, rows }) => [table, rows]));
+  return [...gone].flatMap(([source, { size: rows }]) => {
+    const keyed = tables.filter((table) => keyedBySource(table)?.name === source);
+    // One that was not compared has none.
+    const left = Math.max(0, ...keyed.map(({ name }) => rowsOf.get(name) ?? 0));
+    const most = Math.max(FEW, Math.floor((left + rows) * SHARE));
+    return keyed.map(({ name }) => ({
+      table: name,
+      rows,
+      isDoubted: left === 0 || rows > most,
+    }));
+  });
 }

@@ -71,6 +71,7 @@ export class KeyedTable {
     const tally = this.#work.tally(this.table);
     tally.rows += rows.length;
     tally.quarantined += rejected.length;
+    await this.#settling.rejected(this.source, rejected);
     const theirs = this.#digests && (this.#digests.get(at) ?? NO_ROWS);
     if (theirs && theirs.repeats === 0 && theirs.digest === this.#digestOf(texts)) return;
     tally.descended++;

@@ -446,7 +446,7 @@ class Comparison {
     )) {
       const found = await reader.look(tables, source, rows);
       for (const one of keyed) await one.take(range, rangeAt(bounds, range), rows, found);
-      for (const one of derived) one.take(source, rows, found);
+      for (const one of derived) await one.take(source, rows, found);
       range++;
       this.#read += rows.length;
       this.#options.progress?.(this.#read, this.#total);

@@ -35,7 +35,7 @@ export interface Evidence {
 export const same = (a: Texts, b: Texts): boolean => a.every((text, at) => text === b[at]);
 
 /** Whether a change of a row of the table may have come after the batch without a trace: a source is read in full. */
-function isReadInFull({ sources, lookups }: Table): boolean {
+export function isReadInFull({ sources, lookups }: Table): boolean {
   const read: readonly Source[] = [...sources, ...Object.values(lookups).map((one) => one.source)];
   const inFull: ChangeDetection["by"] = "full";
   return read.some(({ changes }) => changes.by === inFull);
@@ -108,7 +108,7 @@ function judge(
   const make = (
     kind: Difference["kind"],
     of: { expected?: Texts; found?: Texts },
-    more: Pick<Difference, "batch" | "note"> = {},
+    more: Pick<Difference, "batch" | "note" | "isGone"> = {},
   ): Difference => ({
     table: table.name,
     kind,
@@ -140,7 +140,14 @@ function judge(
   // A derived row that the lake made once stays: versions may refer to it that are there still.
   if (newest !== undefined && atSource === "not known") return "none";
   if (states?.isGone === "gone" && table.deleted === "keep") return "none";
-  return make("extra", { found }, { note: whyExtra(table, atSource, states?.isGone) });
+  return make(
+    "extra",
+    { found },
+    {
+      note: whyExtra(table, atSource, states?.isGone),
+      ...(atSource === "nothing" ? { isGone: true } : {}),
+    },
+  );
 }
 
 function whyExtra(

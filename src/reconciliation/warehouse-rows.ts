@@ -3,8 +3,8 @@ import { parseLines } from "../lake/objects.ts";
 import { readCatalogue, type CatalogueColumn } from "../postgres/catalogue.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { copyOut } from "../postgres/copy-out.ts";
-import { name, qualified } from "../postgres/sql.ts";
-import { DELETED_AT, keyOf, recordIdOf, referencesOf, type Table } from "../table.ts";
+import { name, parameterised, qualified } from "../postgres/sql.ts";
+import { DELETED_AT, keyOf, recordIdOf, referencesOf, type Source, type Table } from "../table.ts";
 import {
   arraySql,
   cutsOf,
@@ -180,6 +180,28 @@ export class WarehouseReader {
         for (const { at } of found) referred.add(keys[Number(at) - 1]!);
       }
     return referred;
+  }
+
+  /** Those of `keys` that the loader's quarantine has of a table and a source; undefined where there is no quarantine. */
+  async quarantined(
+    table: Table,
+    source: Source,
+    keys: readonly string[],
+  ): Promise<ReadonlySet<string> | undefined> {
+    const { db, ledger } = this.#connection;
+    const place = qualified(ledger, "quarantine");
+    const { there } = await db.one<{ there: boolean }>(
+      "select to_regclass($1) is not null as there",
+      [place],
+    );
+    if (!there) return undefined;
+    const found = await db.any<{ key: string }>(
+      parameterised(
+        `select key from ${place} where table_name = $1 and source_name = $2 and key = any ($3::text[])`,
+        [table.name, source.name, keys],
+      ),
+    );
+    return new Set(found.map(({ key }) => key));
   }
 
   #place(table: Table): string {

@@ -1,8 +1,11 @@
-import type { Source, Table } from "../table.ts";
+import type { Key } from "../ingestion/keyset.ts";
+import { keyIn } from "../loading/quarantine.ts";
+import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import type { Difference } from "./difference.ts";
 import type { Tally } from "./report.ts";
-import { describe, settle, type Candidate, type Evidence } from "./settle.ts";
-import type { SourceReader } from "./source-rows.ts";
+import { describe, isReadInFull, settle, type Candidate, type Evidence } from "./settle.ts";
+import { oneOf, sourceOrder } from "./key-ranges.ts";
+import { keyOfRow, type SourceReader } from "./source-rows.ts";
 import type { StarRow, WarehouseReader } from "./warehouse-rows.ts";
 
 /** What every table's comparison is done with. */
@@ -63,6 +66,40 @@ export class Settling {
         columns: [],
         recordId: repeats!,
         note: `version ${repeats} repeats the one before it`,
+      });
+  }
+
+  /**
+   * Rows of a source that do not fit. Those that the quarantine does not have, and that did not change after the batch, fitted
+   * when they were read last, or are misread here: nothing else is known of them.
+   */
+  async rejected(source: Source, rows: readonly SourceRow[]): Promise<void> {
+    const { warehouse, source: reader, isPending } = this.#work;
+    if (rows.length === 0 || isReadInFull(this.#table)) return;
+    const byKey = new Map(rows.map((row) => [keyIn(source, row), row]));
+    const known = await warehouse.quarantined(this.#table, source, [...byKey.keys()]);
+    if (known === undefined) return;
+    const unknown = new Map<string, Key>();
+    for (const [id, row] of byKey) {
+      const key = keyOfRow(source, row);
+      if (!known.has(id) && Object.values(key).every((value) => value !== null))
+        unknown.set(JSON.stringify(key), key);
+    }
+    if (unknown.size === 0) return;
+    const order = sourceOrder(source, reader.catalogue.get(source.name)!);
+    const theirs = [...unknown.values()].map((key) => Object.values(key) as string[]);
+    const changed = `(${isPending(this.#table, source)}) and ${oneOf(order, "t", theirs)}`;
+    for await (const pending of reader.meanwhile(source, changed))
+      for (const row of pending) unknown.delete(JSON.stringify(keyOfRow(source, row)));
+    const columns = keyedBySource(this.#table) ? keyOf(this.#table) : keyOf(source);
+    for (const key of unknown.values())
+      await this.#tell({
+        table: this.#table.name,
+        kind: "missing",
+        key: Object.fromEntries(columns.map((column, at) => [column, Object.values(key)[at]!])),
+        columns: [],
+        note: `its row of ${source.name} does not fit, and the quarantine does not have it`,
+        source: { table: source.name, key },
       });
   }
 

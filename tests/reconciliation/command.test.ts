@@ -1,7 +1,9 @@
 // `totes reconcile`, as a person or a script calls it.
-import { repairOf, type Difference } from "../../src/reconciliation/difference.ts";
+import { leavingOf, repairOf, type Difference } from "../../src/reconciliation/difference.ts";
+import { defineSource, defineTable, integer, key, text } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { tablesOf } from "../support/stages.ts";
 import { callTotes, spawnTotes } from "../support/totes.ts";
 
 describe("totes reconcile", () => {
@@ -90,6 +92,7 @@ describe("totes reconcile", () => {
           { column: "currency_name", found: "None" },
         ],
         note: "the lake never made it",
+        isGone: true,
         source: { table: "currency", key: { currency_id: "99" } },
       });
       expect(lines.at(-1)!["report"]).to.include({ batch: 1, differences: differences.length });
@@ -150,5 +153,53 @@ describe("a repair", () => {
       difference("3", { source: { table: "staff", key: { staff_id: null } } }),
     ];
     expect(repairOf(left)).to.deep.equal({ named: new Map(), rows: 0, left });
+  });
+
+  describe("of rows that are gone from their source", () => {
+    const staff = defineSource("staff", { staff_id: key(integer), name: text });
+    const dim = <const N extends `dim_${string}`>(name: N) =>
+      defineTable({
+        name,
+        description: "One row per member of staff.",
+        source: staff,
+        columns: { id: key(integer), name: text },
+        format: ({ staff_id, name: of }) => ({ id: staff_id, name: of }),
+      });
+    const tables = tablesOf(dim("dim_staff"), dim("dim_boss"));
+    const gone = (count: number): Difference[] =>
+      Array.from({ length: count }, (_, at) =>
+        difference(String(at), { kind: "extra", isGone: true }),
+      );
+    const leaving = (rows: number, left: number) =>
+      leavingOf(gone(rows), tables, [{ table: "dim_staff", rows: left }]);
+
+    it("has them leave each table that is keyed by it, compared or not", () => {
+      expect(leaving(3, 10)).to.have.deep.members([
+        { table: "dim_staff", rows: 3, isDoubted: false },
+        { table: "dim_boss", rows: 3, isDoubted: false },
+      ]);
+      const others = [difference("1"), difference("2", { kind: "extra" })];
+      expect(leavingOf(others, tables, [])).to.deep.equal([]);
+    });
+
+    it("counts a row once that several tables have", () => {
+      const both = [...gone(2), ...gone(2).map((one) => ({ ...one, table: "dim_boss" }))];
+      const compared = [{ table: "dim_staff", rows: 5 }];
+      expect(leavingOf(both, tables, compared).map(({ rows }) => rows)).to.deep.equal([2, 2]);
+    });
+
+    for (const [rows, left, isDoubted] of [
+      [100, 1, false],
+      [101, 1, true],
+      [101, 909, false],
+      [101, 908, true],
+      [1, 0, true],
+    ] as const)
+      it(`${isDoubted ? "doubts" : "believes"} that ${rows} are gone where ${left} are left`, () => {
+        expect(leaving(rows, left).map((one) => one.isDoubted)).to.deep.equal([
+          isDoubted,
+          isDoubted,
+        ]);
+      });
   });
 });

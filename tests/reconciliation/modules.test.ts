@@ -329,6 +329,37 @@ describe("a reconciliation of", () => {
     ]);
   });
 
+  it("rows that fit when they were read, and do not any more", async () => {
+    const { run, tables } = withModules(mirror());
+    await p.shop.none(
+      `${createThings}; insert into odd.things values (1, 'a'), (2, null), (3, 'c'), (4, 'd')`,
+    );
+    await run();
+    const stricter = tables.map((table) => ({
+      ...table,
+      format: (
+        row: Parameters<typeof table.format>[0],
+        found: Parameters<typeof table.format>[1],
+      ) => {
+        if (row["word"] === "c" || row["word"] === "new") throw new Error("not any more");
+        return table.format(row, found);
+      },
+    }));
+    await p.shop.none("update odd.things set word = 'new' where id = 4");
+    const { found, tables: reports } = await reconciled(p, {}, stricter);
+    expect(reports[0]).to.include({ rows: 4, quarantined: 3 });
+    expect(found).to.deep.equal([
+      {
+        table: "dim_things",
+        kind: "missing",
+        key: { id: "3" },
+        columns: [],
+        note: "its row of things does not fit, and the quarantine does not have it",
+        source: { table: "things", key: { id: "3" } },
+      },
+    ]);
+  });
+
   it("a source whose changes are found by a column, and a change that this misses", async () => {
     const { run, named } = withModules(
       mirror(things({ changes: timestampOf("seen", { lag: 60 }) })),

@@ -66,6 +66,27 @@ describe("a repair of what was named", () => {
     await p.load();
     expect((await callTotes(p.env, ["reconcile"])).code).to.equal(0);
   });
+
+  it("is refused where it would empty a table, until that is confirmed", async () => {
+    await p.shop.none("truncate payment cascade");
+    const args = ["reconcile", "--repair", "--yes", "--table", "fact_payment"];
+    const { count } = await p.star.one<{ count: string }>(
+      "select count(distinct payment_id) from fact_payment",
+    );
+    const refused = await callTotes(p.env, args);
+    expect(refused.out.replaceAll(/\s+/g, " ")).to.include(
+      `${count} rows of fact_payment will leave the warehouse, with all their versions: the source lacks them.`,
+    );
+    expect(refused.err.replaceAll(/\s+/g, " ")).to.include(
+      "ReconciliationError: nothing was repaired: too many rows would leave fact_payment, as after TRUNCATE; if it is meant, add --confirm fact_payment",
+    );
+    expect(refused.code).to.equal(2);
+    const confirmed = await callTotes(p.env, [...args, "--confirm", "fact_payment"]);
+    expect(confirmed.out.replaceAll(/\s+/g, " ")).to.include(
+      `0 rows read again, ${count} gone from the source`,
+    );
+    expect(confirmed.code).to.equal(1);
+  });
 });
 
 describe("rows that are gone from their source", () => {
