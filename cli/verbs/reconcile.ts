@@ -1,5 +1,4 @@
 // Holds the warehouse against the source.
-import { createInterface } from "node:readline/promises";
 import { ingest, type IngestionSummary } from "../../src/ingestion/ingest.ts";
 import { sum } from "../../src/observe.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
@@ -14,6 +13,7 @@ import { reconcile as compare, type Reconciliation } from "../../src/reconciliat
 import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
+import { isAgreed } from "../agreed.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
@@ -98,7 +98,7 @@ async function repair(
   if (rows === 0) return;
   const what = [...named].map(([table, keys]) => `${whole(keys.length)} of ${table}`);
   terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
-  if (!yes && !(await isAgreed())) {
+  if (!yes && !(await isAgreed("Read them again?"))) {
     terminal.paragraph("Nothing was done.");
     return;
   }
@@ -112,17 +112,6 @@ async function repair(
           `${whole(summary.batch)} is the last that holds them. Reconcile again once it is loaded.` +
           (unread > 0 ? ` ${counted(unread, "row")} not read yet: run this again.` : ""),
   );
-}
-
-async function isAgreed(): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  // It reads Ctrl-C itself.
-  asking.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
-  try {
-    return /^y(es)?$/i.test((await asking.question("  Read them again? [y/N] ")).trim());
-  } finally {
-    asking.close();
-  }
 }
 
 function show(terminal: Terminal, report: Reconciliation, shown: readonly Difference[]): void {

@@ -21,6 +21,8 @@ const tell = (message: FromStack): Promise<void> =>
   });
 const alone = (): void => void process.kill(process.pid, "SIGTERM");
 process.on("disconnect", alone);
+// It went while this was being loaded.
+if (!process.connected) process.exit(1);
 
 try {
   const state = await start(order);
