@@ -300,10 +300,13 @@ describe("totes and the stack in the background", function () {
 
   it("a stack whose starter was killed before it was up goes as well", async function () {
     if (process.platform !== "linux") this.skip();
-    const { child } = await launch("launch-stack.ts", folder);
-    expect(processesWith(folder).length).to.be.greaterThan(1);
-    child.kill("SIGKILL");
-    await eventually(() => expect(processesWith(folder)).to.deep.equal([]), 30_000, 100);
-    expect(runningStack(folder)).to.equal(undefined);
+    await stopStack(folder);
+    for (const isPatient of [false, true]) {
+      const { child } = await launch("launch-stack.ts", JSON.stringify({ folder, isPatient }));
+      expect(processesWith(folder).length).to.be.greaterThan(1);
+      child.kill("SIGKILL");
+      await eventually(() => expect(processesWith(folder)).to.deep.equal([]), 30_000, 100);
+      expect(runningStack(folder)).to.equal(undefined);
+    }
   });
 });
