@@ -31,6 +31,7 @@ export async function openPipeline(stack: Stack, source: string): Promise<BenchP
     processedBucket: `bench-processed-${number}`,
     sourceSecret: `bench/${number}/source`,
     warehouseSecret: `bench/${number}/warehouse`,
+    ingestionQueue: `bench-ingestion-${number}`,
     transformationQueue: `bench-transformation-${number}`,
     loadingQueue: `bench-loading-${number}`,
   };

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import { runningStack } from "../localstack/background/state.ts";
 import { nameOf } from "../src/aws/names.ts";
 
 /** serverless.yml's. */
@@ -56,6 +57,7 @@ export async function useStage({
   readonly stage: string;
   readonly region?: string | undefined;
 }): Promise<void> {
+  if (stage === LOCAL) useRunning();
   readStageFile(stage);
   if (region !== undefined) process.env["AWS_REGION"] = region;
   process.env["AWS_REGION"] ??= REGION;
@@ -69,7 +71,7 @@ export async function useStage({
       const { Environment } = await lambda
         .send(new GetFunctionConfigurationCommand({ FunctionName }))
         .catch((cause: unknown) => {
-          throw new StageError(unasked(stage, FunctionName, cause as Error), { cause });
+          throw unasked(stage, FunctionName, cause as Error);
         });
       const value = Environment?.Variables?.[name];
       if (value === undefined)
@@ -83,14 +85,35 @@ export async function useStage({
   }
 }
 
-function unasked(stage: string, name: string, cause: Error): string {
-  if (cause.name === "ResourceNotFoundException")
-    return (
-      `stage ${stage} is not deployed in ${process.env["AWS_REGION"]} (it has no function ${name}): ` +
-      `\`npx sls deploy --stage ${stage}\` deploys it, --region says where else it is`
-    );
-  return `stage ${stage} cannot be asked where its buckets and secrets are: ${cause.name}: ${cause.message}`;
+/** Has the environment open the stack that `totes up` started, unless it names another: on its port, with its keys. */
+function useRunning(): void {
+  const running = process.env["AWS_ENDPOINT_URL"] === undefined ? runningStack() : undefined;
+  if (!running) return;
+  process.env["AWS_ENDPOINT_URL"] = running.endpoint;
+  process.env["AWS_ACCESS_KEY_ID"] = process.env["AWS_SECRET_ACCESS_KEY"] = "test";
+  // Those of somebody who has signed in to AWS would be taken first.
+  delete process.env["AWS_PROFILE"];
+  delete process.env["AWS_SESSION_TOKEN"];
 }
+
+function unasked(stage: string, name: string, cause: Error): StageError {
+  return cause.name === "ResourceNotFoundException"
+    ? notDeployed(stage, `function ${name}`, cause)
+    : new StageError(
+        `stage ${stage} cannot be asked where its buckets and secrets are: ${cause.name}: ${cause.message}`,
+        { cause },
+      );
+}
+
+/** @param what it has not, that it would have: `function totes-warehouse-dev-loading` */
+export const notDeployed = (stage: string, what: string, cause: Error): StageError =>
+  new StageError(
+    stage === LOCAL
+      ? `the stack here has no ${what}: it is another than \`npx totes up\` starts (\`make run KEEP=1\`, LocalStack?)`
+      : `stage ${stage} is not deployed in ${process.env["AWS_REGION"]} (it has no ${what}): ` +
+          `\`npx sls deploy --stage ${stage}\` deploys it, --region says where else it is`,
+    { cause },
+  );
 
 /** @throws StageError where nothing answers at the endpoint */
 async function checkRunning(): Promise<void> {

@@ -71,7 +71,7 @@ export const stageOptions = <T>(args: Argv<T>) =>
     .option("stage", {
       type: "string",
       default: LOCAL,
-      describe: "local: the stack that `make run KEEP=1` left up; else a deployed stage",
+      describe: "local: the stack that `totes up` started; else a deployed stage",
     })
     .option("region", {
       type: "string",

@@ -39,9 +39,9 @@ interface Message {
 export class Queue {
   readonly name: string;
   readonly arn: string;
+  readonly visibilityDelayMs: number;
+  readonly maxReceiveCount: number;
   readonly #region: string;
-  readonly #visibilityDelayMs: number;
-  readonly #maxReceiveCount: number;
   readonly #maximumConcurrency: number;
   #handler: QueueHandler | undefined;
   readonly #waiting: Message[] = [];
@@ -56,9 +56,14 @@ export class Queue {
     this.name = name;
     this.arn = `arn:aws:sqs:${region}:${account}:${name}`;
     this.#region = region;
-    this.#visibilityDelayMs = options.visibilityDelayMs ?? 100;
-    this.#maxReceiveCount = options.maxReceiveCount ?? 5;
+    this.visibilityDelayMs = options.visibilityDelayMs ?? 100;
+    this.maxReceiveCount = options.maxReceiveCount ?? 5;
     this.#maximumConcurrency = options.maximumConcurrency ?? 2;
+  }
+
+  /** Messages that wait for a delivery. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Messages that wait for a delivery, or for their next one after a failure. */
@@ -162,7 +167,7 @@ export class Queue {
 
   #fail(message: Message, reason: unknown): void {
     if (this.#stopped) return;
-    if (message.receiveCount >= this.#maxReceiveCount) {
+    if (message.receiveCount >= this.maxReceiveCount) {
       const { messageId, body } = message;
       this.#dead.push({ messageId, body, reason, message });
       return;
@@ -171,7 +176,7 @@ export class Queue {
       this.#delayed.delete(timer);
       this.#waiting.push(message);
       this.#deliver();
-    }, this.#visibilityDelayMs);
+    }, this.visibilityDelayMs);
     this.#delayed.set(timer, message);
   }
 

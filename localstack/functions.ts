@@ -38,9 +38,10 @@ export interface LambdaFunction {
   readonly pid: number | undefined;
   /**
    * Runs the handler, one invocation after the other, and gives what it gives, passed through JSON.
+   * @param requestId one is drawn unless said
    * @throws FunctionError what the handler threw, or how its process ended
    */
-  readonly invoke: (event: unknown) => Promise<unknown>;
+  readonly invoke: (event: unknown, requestId?: string) => Promise<unknown>;
   /**
    * What its process has used, once the invocations before are done; undefined where there is none.
    * @throws FunctionError how the process ended
@@ -95,10 +96,10 @@ export function startFunction(options: FunctionOptions): LambdaFunction {
   let running: Runtime | undefined = new Runtime(options);
   let queue: Promise<unknown> = Promise.resolve();
 
-  const invoke = async (event: unknown): Promise<unknown> => {
+  const invoke = async (event: unknown, requestId: string): Promise<unknown> => {
     if (stopped) throw exited("the function was stopped");
     if (!running || running.isGone) running = new Runtime(options);
-    return running.invoke(event);
+    return running.invoke(event, requestId);
   };
   const afterOthers = <T>(work: () => Promise<T>): Promise<T> => {
     const result = queue.then(work);
@@ -111,7 +112,7 @@ export function startFunction(options: FunctionOptions): LambdaFunction {
     get pid() {
       return running && !running.isGone ? running.pid : undefined;
     },
-    invoke: (event) => afterOthers(() => invoke(event)),
+    invoke: (event, requestId = randomUUID()) => afterOthers(() => invoke(event, requestId)),
     usage: () => afterOthers(async () => (running?.isGone === false ? running.usage() : undefined)),
     kill(signal = "SIGKILL") {
       running?.kill(signal);
@@ -157,9 +158,8 @@ class Runtime {
     return this.#child.pid;
   }
 
-  async invoke(event: unknown): Promise<unknown> {
+  async invoke(event: unknown, requestId: string): Promise<unknown> {
     await this.#ready;
-    const requestId = randomUUID();
     const message = `Task timed out after ${(this.#timeoutMs / 1000).toFixed(2)} seconds`;
     this.#send({ requestId, event, timeoutMs: this.#timeoutMs });
     const answer = await this.#answer(this.#timeoutMs, "Sandbox.Timedout", message);

@@ -13,6 +13,7 @@ import {
 } from "@aws-sdk/client-secrets-manager";
 import { readFile } from "node:fs/promises";
 import pg from "pg";
+import { BATCHES, HINTS } from "../src/lake/keys.ts";
 import { startAws, type AwsServer } from "./aws/server.ts";
 import { Queue, type QueueHandler, type QueueOptions } from "./events.ts";
 import { startPostgres, type Postgres, type PostgresOptions } from "./postgres.ts";
@@ -20,7 +21,7 @@ import { addUsers, type Users } from "./users.ts";
 
 /** How the stack is set up. All of it may be left out. */
 export interface StackOptions {
-  /** Of S3 and Secrets Manager; 0 = any free one, LocalStack's is 4566. */
+  /** Of S3, Secrets Manager, SQS and Lambda; 0 = any free one, LocalStack's is 4566. */
   readonly port?: number;
   /** Where objects and secrets are kept, and found again; the databases are new each time. A temporary one where undefined. */
   readonly folder?: string | undefined;
@@ -49,7 +50,7 @@ export interface StackEnv {
   readonly AWS_SECRET_ACCESS_KEY: string;
 }
 
-/** Names of one pipeline: two databases, two buckets, two secrets, two queues. */
+/** Names of one pipeline: two databases, two buckets, two secrets, three queues. */
 export interface PipelineNames {
   readonly source: string;
   readonly warehouse: string;
@@ -57,24 +58,34 @@ export interface PipelineNames {
   readonly processedBucket: string;
   readonly sourceSecret: string;
   readonly warehouseSecret: string;
+  readonly ingestionQueue: string;
   readonly transformationQueue: string;
   readonly loadingQueue: string;
+}
+
+/** A queue for each function that one wakes. */
+export interface PipelineQueues {
+  /** Filled where CONTINUE_AT_ONCE has ingestion ask for its next invocation. */
+  readonly ingestion: Queue;
+  readonly transformation: Queue;
+  readonly loading: Queue;
 }
 
 /** One pipeline's places, ready for its functions. */
 export interface Pipeline {
   readonly env: StackEnv;
-  readonly queues: { readonly transformation: Queue; readonly loading: Queue };
+  readonly queues: PipelineQueues;
   /** As whom the functions enter the databases: what the secrets say. */
   readonly users: Users;
   /** Sends the queues' messages to these from now on. */
   readonly connectFunctions: (handlers: {
+    readonly ingestion?: QueueHandler;
     readonly transformation: QueueHandler;
     readonly loading: QueueHandler;
   }) => void;
 }
 
-/** A running stack: PostgreSQL, S3, Secrets Manager, and the pipeline of stage `local` on them. */
+/** A running stack: PostgreSQL, S3, Secrets Manager, SQS, Lambda, and the pipeline of stage `local` on them. */
 export interface Stack extends Pipeline {
   readonly postgres: Postgres;
   readonly aws: AwsServer;
@@ -109,8 +120,8 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 
   try {
     const aws = await startAws({ port: options.port ?? 0, folder: options.folder });
-    defer("S3 and Secrets Manager", () => aws.stop());
-    say(`S3 and Secrets Manager on ${aws.endpoint}`);
+    defer("the local AWS", () => aws.stop());
+    say(`S3, Secrets Manager, SQS and Lambda on ${aws.endpoint}`);
 
     const databases = [source, warehouse];
     const postgres = await startPostgres({
@@ -122,27 +133,32 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
     say(`PostgreSQL on ${postgres.host}:${postgres.port}, databases ${databases.join(" and ")}`);
     await applySchema(postgres, source);
 
-    const queues = new Map<string, Queue>();
-    aws.onEvent(({ arn }, event) => queues.get(arn)?.send(JSON.stringify(event)));
+    const receivers = new Map<string, Queue>();
+    aws.onEvent(({ arn }, event) => receivers.get(arn)?.send(JSON.stringify(event)));
     const addPipeline = async (names: PipelineNames): Promise<Pipeline> => {
       const queue = (name: string): Queue => {
         const { region, account } = aws;
         const added = new Queue(name, { region, account, ...options.queue });
-        queues.set(added.arn, added);
-        defer(`queue ${name}`, () => stopQueue(added, queues));
+        receivers.set(added.arn, added);
+        aws.queues.add(added);
+        defer(`queue ${name}`, () => stopQueue(added, receivers));
         return added;
       };
-      const transformation = queue(names.transformationQueue);
-      const loading = queue(names.loadingQueue);
+      const queues: PipelineQueues = {
+        ingestion: queue(names.ingestionQueue),
+        transformation: queue(names.transformationQueue),
+        loading: queue(names.loadingQueue),
+      };
       const users = await addUsers(postgres, names);
-      await provision(aws, users, names, { transformation, loading });
+      await provision(aws, users, names, queues);
       return {
         env: environment(aws, names),
-        queues: { transformation, loading },
+        queues,
         users,
-        connectFunctions(handlers) {
-          transformation.connect(handlers.transformation);
-          loading.connect(handlers.loading);
+        connectFunctions({ ingestion, transformation, loading }) {
+          if (ingestion) queues.ingestion.connect(ingestion);
+          queues.transformation.connect(transformation);
+          queues.loading.connect(loading);
         },
       };
     };
@@ -153,8 +169,9 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
       processedBucket: "totes-processed-local",
       sourceSecret: "totes/local/source",
       warehouseSecret: "totes/local/warehouse",
-      transformationQueue: "transformation",
-      loadingQueue: "loading",
+      ingestionQueue: "totes-warehouse-local-ingestion",
+      transformationQueue: "totes-warehouse-local-transformation",
+      loadingQueue: "totes-warehouse-local-loading",
     });
     return { ...pipeline, postgres, aws, addPipeline, defer, stop };
   } catch (error) {
@@ -194,15 +211,18 @@ async function provision(
   { endpoint, region }: AwsServer,
   { reader, loader }: Users,
   names: PipelineNames,
-  queues: Pipeline["queues"],
+  { ingestion, transformation, loading }: PipelineQueues,
 ): Promise<void> {
   const client = { endpoint, region, credentials };
   const s3 = new S3Client({ ...client, forcePathStyle: true });
   const secrets = new SecretsManagerClient(client);
   try {
     await Promise.all([
-      provisionBucket(s3, names.ingestionBucket, queues.transformation),
-      provisionBucket(s3, names.processedBucket, queues.loading),
+      provisionBucket(s3, names.ingestionBucket, [
+        [transformation, BATCHES],
+        [ingestion, HINTS.goOn.replace(/\.json$/, "")],
+      ]),
+      provisionBucket(s3, names.processedBucket, [[loading, BATCHES]]),
       putSecret(secrets, names.sourceSecret, reader),
       putSecret(secrets, names.warehouseSecret, loader),
     ]);
@@ -212,7 +232,12 @@ async function provision(
   }
 }
 
-async function provisionBucket(s3: S3Client, bucket: string, queue: Queue): Promise<void> {
+/** @param told which queue is told of puts of JSON under which prefix, as infrastructure/buckets.yml has it */
+async function provisionBucket(
+  s3: S3Client,
+  bucket: string,
+  told: readonly (readonly [queue: Queue, prefix: string])[],
+): Promise<void> {
   try {
     await s3.send(new CreateBucketCommand({ Bucket: bucket }));
   } catch (error) {
@@ -230,21 +255,19 @@ async function provisionBucket(s3: S3Client, bucket: string, queue: Queue): Prom
       // No test event: the queues begin empty.
       SkipDestinationValidation: true,
       NotificationConfiguration: {
-        QueueConfigurations: [
-          {
-            Id: "manifests",
-            QueueArn: queue.arn,
-            Events: ["s3:ObjectCreated:*"],
-            Filter: {
-              Key: {
-                FilterRules: [
-                  { Name: "prefix", Value: "_batches/" },
-                  { Name: "suffix", Value: ".json" },
-                ],
-              },
+        QueueConfigurations: told.map(([queue, prefix]) => ({
+          Id: queue.name,
+          QueueArn: queue.arn,
+          Events: ["s3:ObjectCreated:*"],
+          Filter: {
+            Key: {
+              FilterRules: [
+                { Name: "prefix", Value: prefix },
+                { Name: "suffix", Value: ".json" },
+              ],
             },
           },
-        ],
+        })),
       },
     }),
   );

@@ -1,5 +1,4 @@
 // Holds the warehouse against the source.
-import { createInterface } from "node:readline/promises";
 import { ingest, type IngestionSummary } from "../../src/ingestion/ingest.ts";
 import { sum } from "../../src/observe.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
@@ -17,6 +16,7 @@ import { reconcile as compare, type Reconciliation } from "../../src/reconciliat
 import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
+import { isAgreed } from "../agreed.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
@@ -118,7 +118,7 @@ async function repair(
       `nothing was repaired: too many rows would leave ${listed(doubted.map(({ table }) => table))}, as after TRUNCATE; ` +
         `if it is meant, add --confirm ${doubted.map(({ table }) => table).join(",")}`,
     );
-  if (!yes && !(await isAgreed())) {
+  if (!yes && !(await isAgreed("Read them again?"))) {
     terminal.paragraph("Nothing was done.");
     return;
   }
@@ -132,17 +132,6 @@ async function repair(
           `${whole(summary.batch)} is the last that holds them. Reconcile again once it is loaded.` +
           (unread > 0 ? ` ${counted(unread, "row")} not read yet: run this again.` : ""),
   );
-}
-
-async function isAgreed(): Promise<boolean> {
-  const asking = createInterface({ input: process.stdin, output: process.stderr });
-  // It reads Ctrl-C itself.
-  asking.once("SIGINT", () => process.kill(process.pid, "SIGINT"));
-  try {
-    return /^y(es)?$/i.test((await asking.question("  Read them again? [y/N] ")).trim());
-  } finally {
-    asking.close();
-  }
 }
 
 /** What is counted of each table; what is nought for all of them is left out, unless it says that all is well. */

@@ -2,7 +2,7 @@
 import { checkSkippable, functionsOf, skip as leaveOut } from "../../src/operations/acts.ts";
 import { command } from "../../src/operations/verdict.ts";
 import { counted, whole } from "../../src/words.ts";
-import { isAgreed } from "../ask.ts";
+import { isAgreed } from "../agreed.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { defineVerb, stageOptions } from "../verb.ts";

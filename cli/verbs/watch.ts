@@ -14,7 +14,7 @@ export const watch = defineVerb({
   describe: "a page that shows the pipeline at work",
   about: `The page is served on ${HOST} until Ctrl-C. It only reads: what is to be done it says, for you to type.`,
   examples: [
-    ["watch", "the stack that `make run KEEP=1` left up"],
+    ["watch", "the stack that `totes up` started"],
     ["watch --stage dev", "a deployed stage"],
     ["watch --port 0", "on any free port"],
   ],

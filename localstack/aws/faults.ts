@@ -1,12 +1,12 @@
 /** A request as hooks see it. */
 export interface ObservedRequest {
-  readonly service: "s3" | "secretsmanager";
-  /** AWS' name of it: `PutObject`, `ListObjectsV2`, `GetSecretValue` … */
+  readonly service: "s3" | "secretsmanager" | "sqs" | "lambda";
+  /** AWS' name of it: `PutObject`, `ListObjectsV2`, `GetSecretValue`, `Invoke` … */
   readonly operation: string;
   readonly method: string;
   /** Empty where there is none. */
   readonly bucket: string;
-  /** The object's key, decoded; of a secret what it was asked for by. Empty where there is none. */
+  /** The object's key, decoded; of a secret, queue or function what it was asked for by. Empty where there is none. */
   readonly key: string;
 }
 

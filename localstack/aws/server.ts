@@ -9,9 +9,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startWatchdog } from "../watchdog.ts";
 import { readDocument } from "./body.ts";
 import { AwsError } from "./errors.ts";
+import { FunctionService } from "./functions.ts";
 import { faultOf, type Fault, type Hook, type ObservedRequest } from "./faults.ts";
 import { Notifier, type EventListener } from "./notifications.ts";
 import { operationOf, parseS3Request, runOperation } from "./operations.ts";
+import { QueueService } from "./queues.ts";
 import type { Answer } from "./request.ts";
 import { SecretsManager, type Parameters } from "./secrets.ts";
 import {
@@ -41,7 +43,7 @@ export interface AwsOptions {
   readonly onRequest?: Hook;
 }
 
-/** A running server for S3 and Secrets Manager, on 127.0.0.1. */
+/** A running server for S3, Secrets Manager, SQS and Lambda, on 127.0.0.1. */
 export interface AwsServer {
   /** Like `http://127.0.0.1:4566`: what AWS_ENDPOINT_URL takes. */
   readonly endpoint: string;
@@ -52,6 +54,10 @@ export interface AwsServer {
   readonly folder: string;
   /** How often each operation was asked for, by its name: `PutObject`, `GetSecretValue` … */
   readonly requests: ReadonlyMap<string, number>;
+  /** What SQS says of: empty at the start. */
+  readonly queues: QueueService;
+  /** What Lambda invokes: empty at the start. */
+  readonly functions: FunctionService;
   /** Adds a listener to the buckets' events, and gives what removes it. */
   onEvent(listener: EventListener): () => void;
   /** Adds a hook that sees each request before it is carried out, and gives what removes it. The first fault counts. */
@@ -63,7 +69,7 @@ export interface AwsServer {
 }
 
 /**
- * Starts a server that speaks the protocol of S3 and of Secrets Manager, as far as their SDKs use it here.
+ * Starts a server that speaks the protocols of S3, Secrets Manager, SQS and Lambda, as far as their SDKs use them here.
  * @throws Error with code EADDRINUSE where something listens on the port already
  */
 export async function startAws(options: AwsOptions = {}): Promise<AwsServer> {
@@ -75,7 +81,7 @@ export async function startAws(options: AwsOptions = {}): Promise<AwsServer> {
     await Store.open(folder),
     new SecretsManager(folder, region, account),
     options.credentials ?? { test: "test" },
-    region,
+    { region, account },
   );
   if (options.onEvent) service.notifier.listen(options.onEvent);
   if (options.onRequest) service.hooks.add(options.onRequest);
@@ -110,13 +116,17 @@ export async function startAws(options: AwsOptions = {}): Promise<AwsServer> {
     throw error;
   }
   const address = server.address() as AddressInfo;
+  const endpoint = `http://127.0.0.1:${address.port}`;
+  service.queues.endpoint = endpoint;
   return {
-    endpoint: `http://127.0.0.1:${address.port}`,
+    endpoint,
     port: address.port,
     region,
     account,
     folder,
     requests: service.requests,
+    queues: service.queues,
+    functions: service.functions,
     onEvent: (listener) => service.notifier.listen(listener),
     onRequest: (hook) => added(service.hooks, hook),
     onAnswer: (observer) => added(service.observers, observer),
@@ -137,6 +147,8 @@ interface Accepted {
 
 class Service {
   readonly notifier: Notifier;
+  readonly queues: QueueService;
+  readonly functions: FunctionService;
   readonly hooks = new Set<Hook>();
   readonly observers = new Set<(request: ObservedRequest & { readonly status: number }) => void>();
   readonly requests = new Map<string, number>();
@@ -145,12 +157,19 @@ class Service {
   readonly #credentials: Credentials;
   readonly #region: string;
 
-  constructor(store: Store, secrets: SecretsManager, credentials: Credentials, region: string) {
+  constructor(
+    store: Store,
+    secrets: SecretsManager,
+    credentials: Credentials,
+    { region, account }: { readonly region: string; readonly account: string },
+  ) {
     this.#store = store;
     this.#secrets = secrets;
     this.#credentials = credentials;
     this.#region = region;
     this.notifier = new Notifier(region);
+    this.queues = new QueueService(account);
+    this.functions = new FunctionService(region, account);
   }
 
   close(): void {
@@ -160,7 +179,7 @@ class Service {
 
   async handle(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const id = randomUUID();
-    const isJson = message.headers["x-amz-target"] !== undefined;
+    const type = contentTypeOf(message);
     let observed: ObservedRequest | undefined;
     let answer: Answer;
     try {
@@ -173,11 +192,11 @@ class Service {
       if (error instanceof ConnectionCut) message.socket.resetAndDestroy();
       // The client went away, or was sent away: nobody is left to be answered.
       if (message.socket.destroyed) return;
-      answer = errorAnswer(asAwsError(error), message, id, isJson);
+      answer = errorAnswer(asAwsError(error), message, id, type);
     }
     const status = answer.status ?? 200;
     if (observed) for (const observer of this.observers) observer({ ...observed, status });
-    await send(answer, message, response, id, isJson);
+    await send(answer, message, response, id, type);
   }
 
   async #accept(message: IncomingMessage): Promise<Accepted> {
@@ -189,7 +208,16 @@ class Service {
     if (headers["x-amz-target"] !== undefined) {
       const body = await readDocument(message);
       verify(sha256(body));
-      return this.#acceptSecrets(String(headers["x-amz-target"]), method, body);
+      const [service = "", operation = ""] = String(headers["x-amz-target"]).split(".");
+      return service === "AmazonSQS"
+        ? this.#acceptQueues(operation, method, parametersIn(body))
+        : this.#acceptSecrets(operation, method, parametersIn(body));
+    }
+    if (isForLambda(message)) {
+      const body = await readDocument(message);
+      verify(sha256(body));
+      const { operation, name, run } = this.functions.accept({ method, target, headers, body });
+      return { observed: { service: "lambda", operation, method, bucket: "", key: name }, run };
     }
     const payload = signedPayload(signature, headers);
     if (payload === undefined)
@@ -205,14 +233,16 @@ class Service {
     };
   }
 
-  #acceptSecrets(target: string, method: string, body: Buffer): Accepted {
-    const operation = target.replace(/^secretsmanager\./, "");
-    let parameters: Parameters;
-    try {
-      parameters = JSON.parse(body.toString()) as Parameters;
-    } catch (cause) {
-      throw new AwsError(400, "SerializationException", String(cause));
-    }
+  #acceptQueues(operation: string, method: string, parameters: Parameters): Accepted {
+    const asked = parameters["QueueUrl"] ?? parameters["QueueName"] ?? parameters["SourceArn"];
+    const key = typeof asked === "string" ? asked : "";
+    return {
+      observed: { service: "sqs", operation, method, bucket: "", key },
+      run: async () => ({ body: JSON.stringify(this.queues.run(operation, parameters)) }),
+    };
+  }
+
+  #acceptSecrets(operation: string, method: string, parameters: Parameters): Accepted {
     const asked = parameters["SecretId"] ?? parameters["Name"];
     const key = typeof asked === "string" ? asked : "";
     return {
@@ -220,6 +250,29 @@ class Service {
       run: async () => ({ body: JSON.stringify(this.#secrets.run(operation, parameters)) }),
     };
   }
+}
+
+/** @throws AwsError SerializationException (400) */
+function parametersIn(body: Buffer): Parameters {
+  try {
+    return JSON.parse(body.toString()) as Parameters;
+  } catch (cause) {
+    throw new AwsError(400, "SerializationException", String(cause));
+  }
+}
+
+/** Lambda's paths could be a bucket's: what says it is what the request was signed for. */
+const isForLambda = ({ headers }: IncomingMessage): boolean =>
+  /\/lambda\/aws4_request\b/.test(headers.authorization ?? "");
+
+type ContentType = `application/${"json" | "x-amz-json-1.0" | "x-amz-json-1.1" | "xml"}`;
+
+/** What a request is answered in. */
+function contentTypeOf(message: IncomingMessage): ContentType {
+  const target = message.headers["x-amz-target"];
+  if (target !== undefined)
+    return `application/x-amz-json-1.${String(target).startsWith("AmazonSQS.") ? 0 : 1}`;
+  return isForLambda(message) ? "application/json" : "application/xml";
 }
 
 class ConnectionCut extends Error {}
@@ -249,13 +302,18 @@ function errorAnswer(
   error: AwsError,
   message: IncomingMessage,
   id: string,
-  isJson: boolean,
+  type: ContentType,
 ): Answer {
   const { status, code, headers } = error;
-  const body = isJson
-    ? JSON.stringify({ __type: code, message: error.message })
-    : errorDocument(error, message.url ?? "", id);
-  return { status, headers, body };
+  if (type === "application/xml")
+    return { status, headers, body: errorDocument(error, message.url ?? "", id) };
+  // Lambda has the code in a header, and its message in capitals.
+  const body = JSON.stringify(
+    type === "application/json"
+      ? { Type: status < 500 ? "User" : "Service", Message: error.message }
+      : { __type: code, message: error.message },
+  );
+  return { status, headers: { "x-amzn-errortype": code, ...headers }, body };
 }
 
 async function send(
@@ -263,11 +321,10 @@ async function send(
   message: IncomingMessage,
   response: ServerResponse,
   id: string,
-  isJson: boolean,
+  type: ContentType,
 ): Promise<void> {
   const { status = 200, headers = {}, body = "" } = answer;
   const size = typeof body === "string" ? Buffer.byteLength(body) : body.size;
-  const type = isJson ? "application/x-amz-json-1.1" : "application/xml";
   const bodiless = status === 204 || status === 304;
   response.writeHead(status, {
     "x-amz-request-id": id,

@@ -84,9 +84,11 @@ export function verifySignature(
     );
   if (signature.presigned) refuseExpired(request.target, time);
 
+  const [path = ""] = request.target.split("?");
   const canonicalRequest = [
     request.method,
-    request.target.split("?")[0],
+    // S3 alone takes a path as it is sent: the others encode it once more.
+    isS3 ? path : path.split("/").map(percentEncode).join("/"),
     canonicalQuery(request.target),
     ...signedHeaders.split(";").map((name) => `${name}:${canonicalHeader(request.headers, name)}`),
     "",

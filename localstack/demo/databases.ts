@@ -1,7 +1,7 @@
 import pgPromise from "pg-promise";
 import type { Stack } from "../stack.ts";
 import { loadDump } from "../totesys/dump.ts";
-import { openShop, type Database, type Done } from "../totesys/shop.ts";
+import { openShop, type Database, type Done, type RowCounts } from "../totesys/shop.ts";
 import type { ShopChoice } from "./options.ts";
 import { sum } from "./scene.ts";
 import { counted, seconds, type Terminal } from "../../cli/terminal.ts";
@@ -18,23 +18,43 @@ export function openDatabase(stack: Pick<Stack, "postgres" | "defer">, database:
   return db;
 }
 
+/** Purchase orders that come with so many sales orders. */
+const purchasesFor = (orders: number): number => Math.round(orders * 0.44);
+
+/** Sales and purchase orders of a generated shop. */
+export const allOrders = ({ orders }: Pick<ShopChoice, "orders">): number =>
+  orders + purchasesFor(orders);
+
 /**
  * Loads the dump, or has the generator make a shop, into an empty totesys; says how it goes.
  * @throws DumpError, and what PostgreSQL throws
  */
-export async function fillShop(
+export function fillShop(choice: ShopChoice, terminal: Terminal, shop: Database): Promise<Done> {
+  return choice.dump === undefined
+    ? terminal.progress(allOrders(choice), "orders", (done) => fill(choice, shop, done))
+    : terminal.working(`${choice.dump} is loaded`, () => fill(choice, shop));
+}
+
+/**
+ * Loads the dump, or has the generator make a shop, into an empty totesys.
+ * @param progress is told how many of `allOrders` are made
+ * @throws DumpError, and what PostgreSQL throws
+ */
+export async function fill(
   { dump, orders, seed }: ShopChoice,
-  terminal: Terminal,
   shop: Database,
+  progress: (orders: number) => void = () => undefined,
 ): Promise<Done> {
   const startedAt = performance.now();
-  const purchases = Math.round(orders * 0.44);
-  const rows =
+  const rows: RowCounts =
     dump === undefined
-      ? await terminal.progress(orders + purchases, "orders", (progress) =>
-          openShop(shop, { seed, salesOrders: orders, purchaseOrders: purchases, progress }),
-        )
-      : await terminal.working(`${dump} is loaded`, () => loadDump(shop, dump));
+      ? await openShop(shop, {
+          seed,
+          salesOrders: orders,
+          purchaseOrders: purchasesFor(orders),
+          progress,
+        })
+      : await loadDump(shop, dump);
   const took = seconds(performance.now() - startedAt);
   return {
     summary:

@@ -56,6 +56,7 @@ export class Functions {
       throw error;
     }
     this.#stack.connectFunctions({
+      ingestion: (event) => this.invoke("ingestion", event),
       transformation: (event) => this.invoke("transformation", event),
       loading: (event) => this.invoke("loading", event),
     });

@@ -17,19 +17,26 @@ export interface Traded extends Done {
 
 /**
  * Trades on: `orders` new orders, the payments that have come (some of them overdue ones), and silent changes to
- * about half as many rows; each act in a transaction of its own. The same shop, seed, `now` and `orders`
+ * `silent` rows, about half as many unless said; each act in a transaction of its own. The same shop, seed, `now` and `orders`
  * give the same rows. Throws when the shop is not open.
  */
-export async function trade(db: Database, options: Act & { orders: number }): Promise<Traded> {
-  const { now, orders } = options;
+export async function trade(
+  db: Database,
+  options: Act & { orders: number; silent?: number | undefined },
+): Promise<Traded> {
+  const { now, orders, silent: rows } = options;
   const seed = random(options.seed);
   const came = await newOrders(db, { seed, now, orders });
   const settled = await settlePayments(db, { seed, now, overdue: Math.ceil(orders / 10) });
   const silent = await silentUpdates(db, {
     seed,
-    sales: Math.ceil(orders * 0.3),
-    purchases: Math.ceil(orders * 0.15),
-    designs: Math.ceil(orders * 0.05),
+    ...(rows === undefined
+      ? {
+          sales: Math.ceil(orders * 0.3),
+          purchases: Math.ceil(orders * 0.15),
+          designs: Math.ceil(orders * 0.05),
+        }
+      : shares(rows)),
   });
   const { salesOrders, purchaseOrders } = came;
   const paid = settled.onTime + settled.late;
@@ -46,4 +53,11 @@ export async function trade(db: Database, options: Act & { orders: number }): Pr
       `${counted(silent.purchases, "purchase order")} and ${counted(silent.designs, "design")} ` +
       "changed in silence.",
   };
+}
+
+/** Of so many rows six in ten are sales orders, one is a design. */
+function shares(rows: number): { sales: number; purchases: number; designs: number } {
+  const sales = Math.ceil(rows * 0.6);
+  const designs = Math.floor(rows * 0.1);
+  return { sales, designs, purchases: rows - sales - designs };
 }

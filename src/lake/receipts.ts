@@ -9,6 +9,10 @@ const receipt = v.object({
   run: v.optional(v.string()),
   /** Why an operator left the batch out. */
   skipped_why: v.optional(v.string()),
+  /** By table: rows of the batch, and those of them that were new to the warehouse or changed it. */
+  tables: v.optional(v.record(v.string(), v.object({ rows: v.number(), changed: v.number() })), {}),
+  /** Rows of the batch that did not fit. */
+  rejected: v.optional(v.number(), 0),
   /** Tables of the batch that no module declared when it was loaded: their rows were left. */
   left: v.optional(v.array(v.string()), []),
 });

@@ -130,6 +130,7 @@ export async function startLane(): Promise<Lane> {
       processedBucket: `processed-${number}`,
       sourceSecret: `chaos/${number}/source`,
       warehouseSecret: `chaos/${number}/warehouse`,
+      ingestionQueue: `ingestion-${number}`,
       transformationQueue: `transformation-${number}`,
       loadingQueue: `loading-${number}`,
     });

@@ -261,7 +261,7 @@ describe("a stage", () => {
     expect(await callTotes(nowhere, ["quarantine"])).to.deep.equal({
       code: 2,
       out: "",
-      err: "no stack is running here (nothing answers at http://127.0.0.1:1): `make run KEEP=1` starts one\n",
+      err: "no stack is running here (nothing answers at http://127.0.0.1:1): `npx totes up` starts one\n",
     });
   });
 

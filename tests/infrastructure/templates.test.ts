@@ -210,7 +210,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "cron(30 1 * * ? *)",
       ]);
       const inputs = rules.flatMap(({ Targets }) => Targets.flatMap((one: any) => one.Input ?? []));
-      expect(inputs).to.deep.equal(['{"deletes":true}']);
+      expect(inputs).to.deep.equal(['{"deletes":true,"share":0.1}']);
       for (const { State } of rules)
         expect(State).to.equal(parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED");
       const configs = ofType(template, "AWS::Lambda::EventInvokeConfig");

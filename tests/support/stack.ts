@@ -53,6 +53,7 @@ export async function freshDatabases(): Promise<FreshDatabases> {
     processedBucket: `processed-${number}`,
     sourceSecret: `test/${number}/source`,
     warehouseSecret: `test/${number}/warehouse`,
+    ingestionQueue: `ingestion-${number}`,
     transformationQueue: `transformation-${number}`,
     loadingQueue: `loading-${number}`,
   });
