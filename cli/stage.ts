@@ -128,7 +128,7 @@ async function checkRunning(): Promise<void> {
     await new Promise<void>((resolve, reject) => socket.on("connect", resolve).on("error", reject));
   } catch (cause) {
     throw new StageError(
-      `no stack is running here (nothing answers at ${endpoint}): \`make run KEEP=1\` starts one`,
+      `no stack is running here (nothing answers at ${endpoint}): \`npx totes up\` starts one`,
       { cause },
     );
   } finally {
