@@ -159,6 +159,9 @@ export interface Table {
   readonly format: (row: SourceRow, found: Readonly<Record<string, SourceRow | null>>) => unknown;
 }
 
+/** A fact; any other star table is a dimension. */
+export const isFact = ({ name }: Pick<Table, "name">): boolean => name.startsWith("fact_");
+
 /** The names of the columns that `test` accepts, in declared order. */
 const namesOf = (columns: Columns, test: (column: Column) => boolean): string[] =>
   Object.keys(columns).filter((name) => test(columns[name]!));

@@ -1,21 +1,17 @@
 /** A stage's queues: what was given up, and its way back. */
 import { setTimeout as delay } from "node:timers/promises";
 import {
-  GetQueueAttributesCommand,
-  GetQueueUrlCommand,
   ListMessageMoveTasksCommand,
   StartMessageMoveTaskCommand,
   type SQSClient,
 } from "@aws-sdk/client-sqs";
+import { attributesOf, type QueueError } from "../../src/aws/queues.ts";
+import type { Stage } from "../../src/operations/places.ts";
 import { functionName, notDeployed } from "../stage.ts";
-
-/** Those that a function is woken by; queues and functions are called the same. */
-export const QUEUES = ["ingestion", "transformation", "loading"] as const;
-export type QueueName = (typeof QUEUES)[number];
 
 /** The messages of a queue that were given up. */
 export interface DeadLetters {
-  readonly queue: QueueName;
+  readonly queue: Stage;
   readonly arn: string;
   /** So many, as far as SQS knows: it may be a little behind. */
   readonly messages: number;
@@ -34,26 +30,17 @@ const PATIENCE_MS = 60_000;
 export async function deadLettersOf(
   sqs: SQSClient,
   stage: string,
-  queue: QueueName,
+  queue: Stage,
 ): Promise<DeadLetters> {
-  const QueueName = `${functionName(stage, queue)}-dead-letters`;
-  const { QueueUrl } = await sqs
-    .send(new GetQueueUrlCommand({ QueueName }))
-    .catch((cause: Error) => {
-      throw cause.name === "QueueDoesNotExist"
-        ? notDeployed(stage, `queue ${QueueName}`, cause)
-        : cause;
-    });
-  const { Attributes = {} } = await sqs.send(
-    new GetQueueAttributesCommand({
-      QueueUrl,
-      AttributeNames: ["QueueArn", "ApproximateNumberOfMessages"],
-    }),
-  );
+  const name = `${functionName(stage, queue)}-dead-letters`;
+  const attributes = await attributesOf(sqs, name).catch((error: QueueError) => {
+    const cause = error.cause as Error;
+    throw cause.name === "QueueDoesNotExist" ? notDeployed(stage, `queue ${name}`, cause) : cause;
+  });
   return {
     queue,
-    arn: Attributes["QueueArn"]!,
-    messages: Number(Attributes["ApproximateNumberOfMessages"]),
+    arn: attributes["QueueArn"]!,
+    messages: Number(attributes["ApproximateNumberOfMessages"]),
   };
 }
 

@@ -1,5 +1,12 @@
 /** Writes a star table's module, and its first test, from the declaration of its source. */
-import { keyedBySource, keyOf, type Column, type Source, type Table } from "../../src/table.ts";
+import {
+  isFact,
+  keyedBySource,
+  keyOf,
+  type Column,
+  type Source,
+  type Table,
+} from "../../src/table.ts";
 import type { ForeignKey } from "./database.ts";
 import { constantText, keyText, memberText } from "./text.ts";
 
@@ -25,12 +32,12 @@ interface StarColumn {
   readonly value: string;
 }
 
-const isFact = (name: string): boolean => name.startsWith("fact_");
-
 /** Both stamps are there, and facts show them as days and times. */
 function isStamped({ name, source: { columns } }: Wanted): boolean {
   return (
-    isFact(name) && columns[CREATED]?.type === "timestamp" && columns[UPDATED]?.type === "timestamp"
+    isFact({ name }) &&
+    columns[CREATED]?.type === "timestamp" &&
+    columns[UPDATED]?.type === "timestamp"
   );
 }
 
@@ -72,18 +79,18 @@ export function moduleText(wanted: Wanted): string {
   const stamped = isStamped(wanted);
   const columns = columnsOf(wanted, stamped);
   const row = rowName(source);
-  const grain = isFact(name)
+  const grain = isFact({ name })
     ? `One row per version of a row of ${source.name}: one that changes adds a row.`
     : `One row per row of ${source.name}.`;
   const words = new Set(["defineTable"]);
   for (const { type } of columns)
     for (const [word] of type.replaceAll(/"[^"]*"/g, "").matchAll(/[a-z]+/g)) words.add(word);
-  if (isFact(name)) words.add("serial");
+  if (isFact({ name })) words.add("serial");
   const [keyColumn, ...others] = columns.toSorted(
     (a, b) => Number(b.type.startsWith("key(")) - Number(a.type.startsWith("key(")),
   );
   const lines = [
-    ...(isFact(name) ? [`${name.slice("fact_".length)}_record_id: serial,`] : []),
+    ...(isFact({ name }) ? [`${name.slice("fact_".length)}_record_id: serial,`] : []),
     `${keyText(keyColumn!.name)}: ${keyColumn!.type},`,
     ...(stamped ? ["...stampColumns,"] : []),
     ...others.map((column) => `${keyText(column.name)}: ${column.type},`),

@@ -1,11 +1,12 @@
 /** What the schedule does every ten minutes, now, and until it is in the warehouse. */
 import { setTimeout as delay } from "node:timers/promises";
-import { LambdaClient } from "@aws-sdk/client-lambda";
+import { FunctionError, invokeFunction } from "../../src/aws/functions.ts";
 import type { IngestionSummary } from "../../src/ingestion/ingest.ts";
 import { receiptKey } from "../../src/lake/keys.ts";
 import { getIfSmall, readProcessedManifest } from "../../src/lake/manifest.ts";
 import { readReceipt } from "../../src/lake/receipts.ts";
-import { invokeFunction, type FunctionName } from "../aws/functions.ts";
+import type { Stage } from "../../src/operations/places.ts";
+import { functionName, notDeployed } from "../stage.ts";
 
 /** Where the pipeline is that is to run. */
 export interface RunPlace {
@@ -36,12 +37,16 @@ export class RunTimeout extends Error {
   override readonly name = "RunTimeout";
 }
 
+/** A function threw: which one, and what. */
+export class FunctionFailed extends Error {
+  override readonly name = "FunctionFailed";
+}
+
 const POLL_MS = 200;
 
 /** The steps of a run; each throws FunctionFailed, RunTimeout, StageError. */
 export class Run {
   readonly #place: RunPlace;
-  readonly #lambda = new LambdaClient({});
   readonly #signal: AbortSignal;
   readonly #seconds: number;
 
@@ -97,12 +102,8 @@ export class Run {
     return { changed, rejected };
   }
 
-  close(): void {
-    this.#lambda.destroy();
-  }
-
   /** Wakes a function, as a tick does, until `isDone`: an event may have woken it before us, and it may have had no time for all. */
-  async #until(name: FunctionName, isDone: () => Promise<boolean>): Promise<void> {
+  async #until(name: Stage, isDone: () => Promise<boolean>): Promise<void> {
     for (;;) {
       if (await isDone()) return;
       await this.#invoke(name);
@@ -111,12 +112,25 @@ export class Run {
     }
   }
 
-  #invoke<T>(name: FunctionName): Promise<T> {
+  async #invoke<T>(name: Stage): Promise<T> {
     const { stage } = this.#place;
-    return this.#patiently(name, invokeFunction<T>(this.#lambda, stage, name, {}, this.#signal));
+    const FunctionName = functionName(stage, name);
+    const answer = invokeFunction(FunctionName, {}, this.#signal).catch((error: unknown) => {
+      if (!(error instanceof FunctionError)) throw error;
+      const { thrown } = error;
+      if (thrown)
+        throw new FunctionFailed(
+          `the ${name} function failed: ${thrown.errorType}: ${thrown.errorMessage}`,
+        );
+      const cause = error.cause as Error;
+      throw cause.name === "ResourceNotFoundException"
+        ? notDeployed(stage, `function ${FunctionName}`, cause)
+        : cause;
+    });
+    return (await this.#patiently(name, answer)) as T;
   }
 
-  async #patiently<T>(name: FunctionName, work: Promise<T>): Promise<T> {
+  async #patiently<T>(name: Stage, work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {

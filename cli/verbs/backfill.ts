@@ -2,9 +2,8 @@
 import { backfill as again, functionsOf } from "../../src/operations/acts.ts";
 import { command } from "../../src/operations/verdict.ts";
 import { counted, listed, whole } from "../../src/words.ts";
-import { didYouMean } from "../nearest.ts";
-import { UsageError } from "../options.ts";
 import { placesOf } from "../places.ts";
+import { tableNamed } from "../tables.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
 export const backfill = defineVerb({
@@ -21,11 +20,7 @@ export const backfill = defineVerb({
     }),
   run: async ({ table, ...stage }, { terminal, answer }) => {
     const places = await placesOf(stage);
-    const names = places.tables.map(({ name }) => name);
-    if (!names.includes(table)) {
-      const near = didYouMean(table, names);
-      throw new UsageError(`there is no table ${table}${near || `; there are ${listed(names)}`}`);
-    }
+    tableNamed(table, places.tables);
     const summary = await terminal.working(`Reading the sources of ${table}`, () =>
       again(functionsOf(places.stage), table),
     );

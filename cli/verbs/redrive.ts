@@ -1,7 +1,8 @@
 // Messages that were given up, back to their queues.
 import { SQSClient } from "@aws-sdk/client-sqs";
 import { isAgreed } from "../agreed.ts";
-import { deadLettersOf, QUEUES, redrive as moveBack } from "../aws/queues.ts";
+import { STAGES } from "../../src/operations/places.ts";
+import { deadLettersOf, redrive as moveBack } from "../aws/queues.ts";
 import { UsageError } from "../options.ts";
 import { useStage } from "../stage.ts";
 import { counted, listed, whole } from "../terminal.ts";
@@ -21,7 +22,7 @@ export const redrive = defineVerb({
   stopped: "what was moved is moved",
   build: (args) =>
     stageOptions(args)
-      .option("queue", { choices: QUEUES, describe: "this one's alone" })
+      .option("queue", { choices: STAGES, describe: "this one's alone" })
       .option("yes", { type: "boolean", default: false, describe: "do not ask" }),
   run: async ({ queue, yes, ...stage }, { terminal, answer, isAnswered }) => {
     if (!yes && !isAnswered)
@@ -29,7 +30,7 @@ export const redrive = defineVerb({
     await useStage(stage);
     const sqs = new SQSClient({});
     try {
-      const names = queue === undefined ? QUEUES : [queue];
+      const names = queue === undefined ? STAGES : [queue];
       const all = await Promise.all(names.map((name) => deadLettersOf(sqs, stage.stage, name)));
       const dead = all.filter(({ messages }) => messages > 0);
       const moved: Record<string, number | undefined> = {};

@@ -1,9 +1,8 @@
 // What the schedule does every ten minutes, now, and until it is in the warehouse.
 import { sum } from "../../src/observe.ts";
 import { getSettings } from "../../src/settings.ts";
-import { FunctionFailed } from "../aws/functions.ts";
 import { wholeNumber } from "../options.ts";
-import { Run, RunTimeout } from "../run/run.ts";
+import { FunctionFailed, Run, RunTimeout } from "../run/run.ts";
 import { useStage } from "../stage.ts";
 import { counted, listed, seconds, whole } from "../terminal.ts";
 import { defineVerb, stageOptions, type Say } from "../verb.ts";
@@ -98,8 +97,6 @@ export const run = defineVerb({
       say.answer({ outcome: "failed", error: error.message });
       say.terminal.alarm(`${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`);
       return 1;
-    } finally {
-      working.close();
     }
   },
 });

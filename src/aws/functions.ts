@@ -1,17 +1,40 @@
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 
+/** What a function threw. */
+export interface Thrown {
+  readonly errorType: string;
+  readonly errorMessage: string;
+}
+
 /** A function that could not be invoked, or that failed: its own error, and its name. */
 export class FunctionError extends Error {
   override readonly name = "FunctionError";
+  /** Of a function that failed; undefined of one that could not be invoked, for which `cause` says why. */
+  readonly thrown: Thrown | undefined;
+
+  constructor(
+    message: string,
+    { thrown, ...options }: ErrorOptions & { readonly thrown?: Thrown },
+  ) {
+    super(message, options);
+    this.thrown = thrown;
+  }
 }
 
 /** Invokes a function and waits for its answer. @throws FunctionError with what the function itself said */
-export async function invokeFunction(name: string, event: object): Promise<unknown> {
+export async function invokeFunction(
+  name: string,
+  event: object,
+  abortSignal?: AbortSignal,
+): Promise<unknown> {
   // It may take its whole time, which is fifteen minutes at most; and once is enough.
   const lambda = new LambdaClient({ maxAttempts: 1, requestHandler: { requestTimeout: 910_000 } });
   try {
     const { FunctionError: failed, Payload } = await lambda
-      .send(new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }))
+      .send(
+        new InvokeCommand({ FunctionName: name, Payload: JSON.stringify(event) }),
+        abortSignal ? { abortSignal } : {},
+      )
       .catch((cause: unknown) => {
         const why = cause as Error;
         const advice =
@@ -23,11 +46,10 @@ export async function invokeFunction(name: string, event: object): Promise<unkno
     const text = Payload ? Buffer.from(Payload).toString() : "null";
     const answer = JSON.parse(text) as unknown;
     if (failed === undefined) return answer;
-    const { errorType = failed, errorMessage = text } = answer as {
-      errorType?: string;
-      errorMessage?: string;
-    };
-    throw new FunctionError(`${name} failed: ${errorType}: ${errorMessage}`);
+    const { errorType = failed, errorMessage = text } = (answer ?? {}) as Partial<Thrown>;
+    throw new FunctionError(`${name} failed: ${errorType}: ${errorMessage}`, {
+      thrown: { errorType, errorMessage },
+    });
   } finally {
     lambda.destroy();
   }

@@ -33,19 +33,28 @@ export async function countMessages(names: readonly string[]): Promise<QueueCoun
 }
 
 async function count(sqs: SQSClient, queue: string): Promise<QueueCount> {
+  const attributes = await attributesOf(sqs, queue);
+  const { VisibilityTimeout } = attributes;
+  return {
+    waiting:
+      Number(attributes["ApproximateNumberOfMessages"] ?? 0) +
+      Number(attributes["ApproximateNumberOfMessagesDelayed"] ?? 0),
+    inFlight: Number(attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0),
+    ...(VisibilityTimeout === undefined ? {} : { visibilityTimeout: Number(VisibilityTimeout) }),
+  };
+}
+
+/** What SQS says of a queue, by its name. @throws QueueError */
+export async function attributesOf(
+  sqs: SQSClient,
+  queue: string,
+): Promise<Readonly<Record<string, string>>> {
   try {
     const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: queue }));
     const { Attributes = {} } = await sqs.send(
       new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ["All"] }),
     );
-    const { VisibilityTimeout } = Attributes;
-    return {
-      waiting:
-        Number(Attributes["ApproximateNumberOfMessages"] ?? 0) +
-        Number(Attributes["ApproximateNumberOfMessagesDelayed"] ?? 0),
-      inFlight: Number(Attributes["ApproximateNumberOfMessagesNotVisible"] ?? 0),
-      ...(VisibilityTimeout === undefined ? {} : { visibilityTimeout: Number(VisibilityTimeout) }),
-    };
+    return Attributes;
   } catch (error) {
     throw new QueueError(queue, error);
   }

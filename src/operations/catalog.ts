@@ -3,6 +3,7 @@ import { lineageOf, type Lineage } from "../lineage.ts";
 import { sqlType } from "../loading/warehouse.ts";
 import {
   DELETED_AT,
+  isFact,
   keyOf,
   recordIdOf,
   referencesOf,
@@ -53,8 +54,6 @@ export const catalogOf = (tables: readonly Table[]): CatalogTable[] =>
   tables
     .toSorted((a, b) => Number(isFact(b)) - Number(isFact(a)) || (a.name < b.name ? -1 : 1))
     .map(inWords);
-
-const isFact = ({ name }: Table): boolean => name.startsWith("fact_");
 
 function inWords(table: Table): CatalogTable {
   const { name, description, version, sources, lookups } = table;

@@ -5,6 +5,7 @@ import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { literal, name, parameterised, qualified } from "../postgres/sql.ts";
 import {
+  isFact,
   keyOf,
   recordIdOf,
   referencesOf,
@@ -79,8 +80,6 @@ async function reading<T>(
     await connection.close();
   }
 }
-
-const isFact = ({ name: of }: Declaration): boolean => of.startsWith("fact_");
 
 async function summaries(
   db: Db,
