@@ -34,10 +34,10 @@ export function parseEvent(event: unknown, bucket: string): Wake[] {
   const records = recordsOf(event);
   if (!records) return [{ reason: withoutRecords(event) }];
   return records.flatMap((record): Wake[] => {
-    if (!isObject(record)) return [{ reason: { refused: `a record that is ${String(record)}` } }];
+    if (!isObject(record)) return [{ reason: { refused: `a record that is ${printed(record)}` } }];
     const { body, messageId } = record;
     if (typeof body !== "string") return [{ reason: s3Reason(record, bucket) }];
-    const id = String(messageId);
+    const id = printed(messageId);
     let message: unknown;
     try {
       message = JSON.parse(body);
@@ -51,6 +51,10 @@ export function parseEvent(event: unknown, bucket: string): Wake[] {
     return wrapped.map((inner) => ({ id, reason: s3Reason(inner, bucket) }));
   });
 }
+
+/** A text of anything that came through JSON, or is not there: an object's own `toString` may be none. */
+const printed = (value: unknown): string =>
+  typeof value === "string" ? value : `${JSON.stringify(value)}`;
 
 const withoutRecords = (event: unknown): Wake["reason"] =>
   isObject(event) && event["Event"] === "s3:TestEvent"

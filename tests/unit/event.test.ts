@@ -190,6 +190,13 @@ describe("parseEvent", () => {
     expect(wake!.reason).to.have.property("refused");
   });
 
+  it("has an id for a message whose own is an object that has no text", () => {
+    for (const messageId of [{ toString: "" }, [{ toString: "" }]])
+      expect(parseEvent({ Records: [{ messageId, body: "{}" }] }, "lake")).to.deep.equal([
+        { id: JSON.stringify(messageId), reason: { tick: true } },
+      ]);
+  });
+
   it("makes a reason of anything, and a batch of nothing but our bucket's manifests", () => {
     const part = fc.oneof(
       fc.constantFrom("lake", "other", manifest, "s3", "bucket", "Records", "body", "__proto__"),
