@@ -1,5 +1,5 @@
 import type { S3Client } from "@aws-sdk/client-s3";
-import type { LoadedBatch } from "../../src/loading/load.ts";
+import type { LoadedBatch } from "../../src/loading/load-batch.ts";
 import { DAY } from "../totesys/calendar.ts";
 import type { Database, Done, Random } from "../totesys/shop.ts";
 import type { Service, Tick } from "./service.ts";

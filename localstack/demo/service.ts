@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { IngestionSummary } from "../../src/ingestion/ingest.ts";
-import type { LoadedBatch } from "../../src/loading/load.ts";
+import type { LoadedBatch } from "../../src/loading/load-batch.ts";
 import type { TransformationSummary } from "../../src/transformation/transform.ts";
 import { scheduleEvent, type Queue } from "../events.ts";
 import { startFunction, type LambdaFunction } from "../functions.ts";

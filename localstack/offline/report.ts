@@ -1,4 +1,4 @@
-import type { LoadedBatch } from "../../src/loading/load.ts";
+import type { LoadedBatch } from "../../src/loading/load-batch.ts";
 import { errorIn } from "../demo/log.ts";
 import { changedRows } from "../demo/scene.ts";
 import { counted, seconds, type Terminal } from "../../cli/terminal.ts";

@@ -1,5 +1,5 @@
 /** What the lake has of one batch: its manifest, and its objects as vectors. */
-import { awaitedLater } from "../errors.ts";
+import { awaitedLater, noted } from "../errors.ts";
 import {
   readProcessedManifest,
   type LakeObject,
@@ -170,15 +170,16 @@ export class BatchFiles {
   ): Promise<Vector[]> {
     const where = `s3://${this.bucket}/${object.key}`;
     let vectors: Vector[];
+    const refuse = (why: string, cause?: unknown): ParquetError =>
+      noted(new ParquetError(`${where}: ${why}`, { cause }), { table: object.table });
     try {
       vectors = await codec.read(bytes, columns, stretch);
     } catch (cause) {
-      throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
+      throw refuse((cause as Error).message, cause);
     }
     const expected = stretch === undefined ? object.rows : stretch.to - stretch.from;
     const found = vectors[0]?.values.length ?? expected;
-    if (found !== expected)
-      throw new ParquetError(`${where}: expected ${expected} rows, found ${found}`);
+    if (found !== expected) throw refuse(`expected ${expected} rows, found ${found}`);
     return vectors;
   }
 

@@ -1,3 +1,4 @@
+import { concerning } from "../errors.ts";
 import { ObjectError } from "../lake/objects.ts";
 import { ParquetError } from "../parquet/codec.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
@@ -51,21 +52,22 @@ export const stage = ({ name: table }: Pick<Table, "name">): string =>
   qualified("pg_temp", `stage_${table}`);
 
 /** Says which table it was that failed: PostgreSQL itself does not, of a value that is too long for its column. */
-export async function about<T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (cause) {
-    if (
-      cause instanceof WarehouseError ||
-      cause instanceof ParquetError ||
-      cause instanceof ObjectError
-    )
-      throw cause;
-    const { code, message } = cause as { code?: string; message: string };
-    const advice = code === "42501" ? `; ${ifDenied}` : "";
-    throw new WarehouseError(`${table.name}: ${message}${advice}`, { cause });
-  }
-}
+export const about = <T>(table: Table, ifDenied: string, work: Promise<T>): Promise<T> =>
+  concerning({ table: table.name }, async () => {
+    try {
+      return await work;
+    } catch (cause) {
+      if (
+        cause instanceof WarehouseError ||
+        cause instanceof ParquetError ||
+        cause instanceof ObjectError
+      )
+        throw cause;
+      const { code, message } = cause as { code?: string; message: string };
+      const advice = code === "42501" ? `; ${ifDenied}` : "";
+      throw new WarehouseError(`${table.name}: ${message}${advice}`, { cause });
+    }
+  });
 
 export const RIGHTS = "GRANT SELECT, INSERT, UPDATE on it, and USAGE on its sequence, to this user";
 

@@ -1,18 +1,14 @@
 /** The rows that are in quarantine now: kept in the transaction of the batch that brings them, or takes them out. */
-import type { Column } from "../columns.ts";
 import { fingerprint } from "../fingerprint.ts";
 import type { LakeObject, ProcessedManifest } from "../lake/manifest.ts";
-import { readS3Json } from "../lake/objects.ts";
-import type { SourceKeys } from "../lake/quarantined.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { copyIn } from "../postgres/copy.ts";
 import { parameterised, qualified } from "../postgres/sql.ts";
-import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
-import { store, toText } from "../values.ts";
-import { storedAt } from "../vectors.ts";
+import { keyedBySource, type Table } from "../table.ts";
 import { WarehouseError } from "./error.ts";
-import { arrayText, isWholeKey, keyOfText } from "./ledger.ts";
+import { arrayText } from "./ledger.ts";
 import type { Rows } from "./merge.ts";
+import { blocks, keysIn, recordsOf, rejectedRows } from "./quarantine-rows.ts";
 
 /** How many rows there are, and for how long. */
 export interface InQuarantine {
@@ -27,11 +23,6 @@ interface Share {
   readonly source: string;
   readonly rows: number;
 }
-
-/** Characters of a reason that are kept: a formatter may throw a book. */
-const REASON = 2000;
-/** Bytes that go to the server at a time, about. */
-const BLOCK = 64 << 10;
 
 const DRIVEN = "pg_temp.quarantine_driven";
 const GONE = "pg_temp.quarantine_gone";
@@ -253,164 +244,4 @@ export class Quarantine {
     }
     this.#shares = [...all.values()].filter(({ rows }) => rows > 0);
   }
-}
-
-/** Keys of rows in quarantine. */
-export interface QuarantinedKeys {
-  readonly keys: SourceKeys;
-  /** Rows that no key names: it is too long to be kept whole, or has a null in it, as a view's may. */
-  readonly leftOut: number;
-}
-
-/**
- * The source rows in quarantine by their keys, those first that have been there longest.
- */
-export async function quarantinedKeys(
-  { db, ledger }: Connection,
-  tables: readonly Table[],
-  {
-    limit,
-    table = null,
-    reason = null,
-  }: {
-    readonly limit: number;
-    readonly table?: string | null;
-    /** A part of the reason, in any case. */
-    readonly reason?: string | null;
-  },
-): Promise<QuarantinedKeys> {
-  const found = await db.any<{ source: string; key: string; row: string | null }>(
-    parameterised(
-      `select source_name as source, key, min(case when key like '%null%' then "row" end) as row from ${qualified(ledger, "quarantine")}
-        where table_name = any($1::text[]) and ($3::text is null or table_name = $3)
-          and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
-        group by 1, 2 order by min(since), 1, 2 limit $2`,
-      [arrayText(tables.map(({ name }) => name)), limit, table, reason],
-    ),
-  );
-  const sources = new Map(
-    tables.flatMap((table) => table.sources).map((source) => [source.name, source]),
-  );
-  const keys = new Map<string, Record<string, string>[]>();
-  let leftOut = 0;
-  for (const { source: name, key, row } of found) {
-    const source = sources.get(name);
-    if (!source) continue;
-    if (!isWholeKey(key) || (row !== null && hasNoKey(source, JSON.parse(row) as SourceRow))) {
-      leftOut++;
-      continue;
-    }
-    const of = keys.get(name) ?? [];
-    keys.set(name, of);
-    of.push(keyFrom(source, key));
-  }
-  return { keys: Object.fromEntries(keys), leftOut };
-}
-
-/** Whether a part of the key is null: its text would name a row with the text "null". */
-const hasNoKey = (source: Source, row: SourceRow): boolean =>
-  keyOf(source).some((column) => row[column] === null);
-
-/** The primary key that a row's key in quarantine stands for. */
-function keyFrom(source: Source, key: string): Record<string, string> {
-  const columns = keyOf(source);
-  const texts = columns.length === 1 ? [key] : (JSON.parse(key) as string[]);
-  return Object.fromEntries(columns.map((column, at) => [column, texts[at]!]));
-}
-
-const joined = (texts: readonly string[]): string =>
-  keyOfText(texts.length === 1 ? texts[0]! : JSON.stringify(texts));
-
-/** The source's name and the key, of each row. */
-function* recordsOf(source: Source, table: Table, rows: Rows): Generator<string[]> {
-  const columns = keyOf(table).map((name) => [table.columns[name]!, rows.get(name)!] as const);
-  const { length } = columns[0]![1].values;
-  for (let row = 0; row < length; row++)
-    yield [
-      source.name,
-      joined(columns.map(([column, vector]) => toText(column, storedAt(vector, row)))),
-    ];
-}
-
-/** The source's name and the key, of each row that keys were written down of. */
-async function* keysIn(
-  bucket: string,
-  objects: readonly LakeObject[],
-  tables: ReadonlyMap<string, Table>,
-): AsyncGenerator<string[]> {
-  const sources = [...tables.values()].flatMap((table) => table.sources);
-  for (const object of objects) {
-    const source = sources.find(({ name }) => name === object.table)!;
-    for await (const keys of readS3Json(bucket, object))
-      for (const key of keys) yield [source.name, keyIn(source, key)];
-  }
-}
-
-/** The columns of the temporary table, of each row that did not fit. */
-async function* rejectedRows(
-  bucket: string,
-  objects: readonly LakeObject[],
-  tables: ReadonlyMap<string, Table>,
-): AsyncGenerator<string[]> {
-  let line = 0;
-  for (const object of objects) {
-    const table = tables.get(object.table)!;
-    for await (const lines of readS3Json(bucket, object))
-      for (const { source: name, reason, row } of lines) {
-        const source = sourceOf(table, name, row as SourceRow);
-        if (!source) continue;
-        yield [
-          String(++line),
-          table.name,
-          source.name,
-          keyIn(source, row as SourceRow),
-          String(reason).slice(0, REASON),
-          JSON.stringify(row),
-        ];
-      }
-  }
-}
-
-/** The source that a row came from; of a line from before lines said so, the one that has its columns. */
-function sourceOf({ sources }: Table, name: unknown, row: SourceRow): Source | undefined {
-  if (name !== undefined) return sources.find((source) => source.name === name);
-  return sources.find(({ columns }) =>
-    Object.keys(columns).every((column) => Object.hasOwn(row, column)),
-  );
-}
-
-/** A row's key, as the quarantine has it. */
-export const keyIn = (source: Source, row: SourceRow): string =>
-  joined(keyOf(source).map((column) => textOf(source.columns[column]!, row[column])));
-
-/** As the text of a star key that is the same value. */
-function textOf(column: Column, value: unknown): string {
-  try {
-    return toText(column, store(column, value));
-  } catch {
-    return typeof value === "string" ? value : String(JSON.stringify(value));
-  }
-}
-
-/** What stands for a character that a line of COPY cannot have as it is; no text of PostgreSQL has a U+0000. */
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  "\t": "\\t",
-  "\n": "\\n",
-  "\r": "\\r",
-  "\0": "\ufffd",
-};
-
-/** Rows in COPY's text format. */
-async function* blocks(
-  rows: Iterable<readonly string[]> | AsyncIterable<readonly string[]>,
-): AsyncGenerator<Buffer> {
-  let block = "";
-  for await (const row of rows) {
-    block += `${row.map((text) => text.replace(/[\\\t\n\r\0]/g, (character) => ESCAPES[character]!)).join("\t")}\n`;
-    if (block.length < BLOCK) continue;
-    yield Buffer.from(block);
-    block = "";
-  }
-  if (block !== "") yield Buffer.from(block);
 }

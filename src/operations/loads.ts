@@ -1,6 +1,6 @@
 /** What the warehouse says of the batches that it has. */
 import { loadsOf } from "../loading/ledger.ts";
-import type { LoadedBatch } from "../loading/load.ts";
+import type { LoadedBatch } from "../loading/load-batch.ts";
 import type { Connection } from "../postgres/connection.ts";
 
 /** A batch that is in the warehouse, or was skipped. */

@@ -1,6 +1,6 @@
 /** Quarantined rows, read again though nobody changed them. */
 import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
-import { quarantinedKeys } from "../loading/quarantine.ts";
+import { quarantinedKeys } from "../loading/quarantined-keys.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import { QuarantineError, type Filter } from "./quarantine.ts";

@@ -1,5 +1,6 @@
 import type { Receipt } from "../lake/receipts.ts";
-import { load, skipBatch } from "../loading/load.ts";
+import { load } from "../loading/load.ts";
+import { skipBatch } from "../loading/skip.ts";
 import { loadsOf } from "../loading/ledger.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection } from "../postgres/connection.ts";

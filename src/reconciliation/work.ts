@@ -1,5 +1,5 @@
 import type { Key } from "../ingestion/keyset.ts";
-import { keyIn } from "../loading/quarantine.ts";
+import { keyIn } from "../loading/quarantine-rows.ts";
 import { keyedBySource, keyOf, type Source, type SourceRow, type Table } from "../table.ts";
 import type { Difference } from "./difference.ts";
 import type { Tally } from "./report.ts";

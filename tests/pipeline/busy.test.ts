@@ -4,7 +4,7 @@ import { handler as loading } from "../../src/handlers/loading.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, queued, type TestPipeline } from "../support/pipeline.ts";
 
-/** What src/loading/load.ts locks: "totes" in ASCII. */
+/** What src/loading/lock.ts locks: "totes" in ASCII. */
 const LOCK = 0x746f746573;
 /** Half a second is left: a quarter is waited. */
 const context = { getRemainingTimeInMillis: () => 500 } as Context;

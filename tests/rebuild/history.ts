@@ -1,6 +1,7 @@
 // A shop with a past: whatever may happen between a first load and today, and what the warehouse was after each batch.
 import { lateCommit } from "../../localstack/totesys/shop.ts";
-import { load, skipBatch } from "../../src/loading/load.ts";
+import { load } from "../../src/loading/load.ts";
+import { skipBatch } from "../../src/loading/skip.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { getConnection, type Connection } from "../../src/postgres/connection.ts";
 import { getTables } from "../../src/registry.ts";

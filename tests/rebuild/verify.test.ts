@@ -2,7 +2,7 @@
 import { gzipSync } from "node:zlib";
 import { manifestKey, receiptKey } from "../../src/lake/keys.ts";
 import { allObjectsOf, sha256 } from "../../src/lake/manifest.ts";
-import { skipBatch } from "../../src/loading/load.ts";
+import { skipBatch } from "../../src/loading/skip.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { verify, type Verification } from "../../src/rebuild/verify.ts";
 import { stateOf } from "../support/attack.ts";

@@ -14,8 +14,9 @@ import {
 } from "../../src/table.ts";
 import { getConnection } from "../../src/postgres/connection.ts";
 import type { Key } from "../../src/ingestion/keyset.ts";
-import { load, skipBatch } from "../../src/loading/load.ts";
-import { quarantinedKeys } from "../../src/loading/quarantine.ts";
+import { load } from "../../src/loading/load.ts";
+import { skipBatch } from "../../src/loading/skip.ts";
+import { quarantinedKeys } from "../../src/loading/quarantined-keys.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { literal, name, names, qualified } from "../../src/postgres/sql.ts";
 import {
