@@ -5,6 +5,7 @@ import { batches } from "./verbs/batches.ts";
 import { catalog } from "./verbs/catalog.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
+import { logs } from "./verbs/logs.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
 import { rebuild } from "./verbs/rebuild.ts";
@@ -37,6 +38,7 @@ export const VERBS: readonly Verb[] = [
   skip,
   redrive,
   backfill,
+  logs,
   newTable,
   sources,
   catalog,

@@ -1,6 +1,7 @@
 import { Logger } from "@aws-lambda-powertools/logger";
 import { Metrics, MetricUnit } from "@aws-lambda-powertools/metrics";
 import type { Context } from "aws-lambda";
+import { concernOf } from "./errors.ts";
 
 /** A metric's name and its unit. Alarms and dashboards go by the names. */
 const UNITS = {
@@ -91,9 +92,10 @@ export class Observer {
     this.logger.info(`event ignored: ${why}`);
   }
 
-  /** What failed. */
+  /** What failed: a line for each error, with the batch and the table that it is about. */
   failed(error: Error): void {
-    this.logger.error(error.message, error);
+    for (const one of error instanceof AggregateError ? (error.errors as Error[]) : [error])
+      this.logger.error(one.message, { error: one, ...concernOf(one) });
   }
 }
 

@@ -103,14 +103,24 @@ const retry: Act = async (options, warehouse, { terminal, answer }) => {
       options,
     ),
   );
-  const { outcome = "nothing to read", batch = 0, named = {}, deleted = {} } = summary ?? {};
-  answer({ outcome, batch, read: named, gone: deleted });
+  const {
+    outcome = "nothing to read",
+    batch = 0,
+    named = {},
+    deleted = {},
+    leftOut = 0,
+  } = summary ?? {};
+  answer({ outcome, batch, read: named, gone: deleted, leftOut });
   const of = (rows: Readonly<Record<string, number>>): string =>
     listed(Object.entries(rows).map(([source, count]) => `${whole(count)} of ${source}`));
   if (summary === undefined) terminal.line("  no such row is in quarantine");
   else {
     terminal.line(`  read again: ${of(named) || "none"}; the newest batch is ${batch}`);
     if (Object.keys(deleted).length > 0) terminal.line(`  gone from the source: ${of(deleted)}`);
+    if (leftOut > 0)
+      terminal.paragraph(
+        `left out: ${counted(leftOut, "row")} that no key names, as it is null or too long; put ${leftOut === 1 ? "it" : "them"} right in the shop`,
+      );
     terminal.line("  those that fit leave quarantine when it is loaded");
   }
   return 0;

@@ -1,6 +1,6 @@
 /** A request as hooks see it. */
 export interface ObservedRequest {
-  readonly service: "s3" | "secretsmanager" | "sqs" | "lambda";
+  readonly service: "s3" | "secretsmanager" | "sqs" | "lambda" | "logs";
   /** AWS' name of it: `PutObject`, `ListObjectsV2`, `GetSecretValue`, `Invoke` … */
   readonly operation: string;
   readonly method: string;

@@ -13,6 +13,7 @@ import { FunctionService } from "./functions.ts";
 import { faultOf, type Fault, type Hook, type ObservedRequest } from "./faults.ts";
 import { Notifier, type EventListener } from "./notifications.ts";
 import { operationOf, parseS3Request, runOperation } from "./operations.ts";
+import { LogService } from "./logs.ts";
 import { QueueService } from "./queues.ts";
 import type { Answer } from "./request.ts";
 import { SecretsManager, type Parameters } from "./secrets.ts";
@@ -43,7 +44,7 @@ export interface AwsOptions {
   readonly onRequest?: Hook;
 }
 
-/** A running server for S3, Secrets Manager, SQS and Lambda, on 127.0.0.1. */
+/** A running server for S3, Secrets Manager, SQS, Lambda and CloudWatch Logs, on 127.0.0.1. */
 export interface AwsServer {
   /** Like `http://127.0.0.1:4566`: what AWS_ENDPOINT_URL takes. */
   readonly endpoint: string;
@@ -58,6 +59,8 @@ export interface AwsServer {
   readonly queues: QueueService;
   /** What Lambda invokes: empty at the start. */
   readonly functions: FunctionService;
+  /** What CloudWatch Logs tells of: empty at the start. */
+  readonly logs: LogService;
   /** Adds a listener to the buckets' events, and gives what removes it. */
   onEvent(listener: EventListener): () => void;
   /** Adds a hook that sees each request before it is carried out, and gives what removes it. The first fault counts. */
@@ -127,6 +130,7 @@ export async function startAws(options: AwsOptions = {}): Promise<AwsServer> {
     requests: service.requests,
     queues: service.queues,
     functions: service.functions,
+    logs: service.logs,
     onEvent: (listener) => service.notifier.listen(listener),
     onRequest: (hook) => added(service.hooks, hook),
     onAnswer: (observer) => added(service.observers, observer),
@@ -149,6 +153,7 @@ class Service {
   readonly notifier: Notifier;
   readonly queues: QueueService;
   readonly functions: FunctionService;
+  readonly logs = new LogService();
   readonly hooks = new Set<Hook>();
   readonly observers = new Set<(request: ObservedRequest & { readonly status: number }) => void>();
   readonly requests = new Map<string, number>();
@@ -209,9 +214,10 @@ class Service {
       const body = await readDocument(message);
       verify(sha256(body));
       const [service = "", operation = ""] = String(headers["x-amz-target"]).split(".");
-      return service === "AmazonSQS"
-        ? this.#acceptQueues(operation, method, parametersIn(body))
-        : this.#acceptSecrets(operation, method, parametersIn(body));
+      const parameters = parametersIn(body);
+      if (service === "AmazonSQS") return this.#acceptQueues(operation, method, parameters);
+      if (service === "Logs_20140328") return this.#acceptLogs(operation, method, parameters);
+      return this.#acceptSecrets(operation, method, parameters);
     }
     if (isForLambda(message)) {
       const body = await readDocument(message);
@@ -239,6 +245,15 @@ class Service {
     return {
       observed: { service: "sqs", operation, method, bucket: "", key },
       run: async () => ({ body: JSON.stringify(this.queues.run(operation, parameters)) }),
+    };
+  }
+
+  #acceptLogs(operation: string, method: string, parameters: Parameters): Accepted {
+    const asked = parameters["logGroupName"];
+    const key = typeof asked === "string" ? asked : "";
+    return {
+      observed: { service: "logs", operation, method, bucket: "", key },
+      run: async () => ({ body: JSON.stringify(this.logs.run(operation, parameters)) }),
     };
   }
 

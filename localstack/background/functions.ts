@@ -25,8 +25,10 @@ export function hostFunctions(
 ): Functions {
   const { env } = stack;
   const host = (service: keyof Functions): HostedFunction => {
+    const name = `${SERVICE}-local-${service}`;
+    const log = stack.aws.logs.open(`/aws/lambda/${name}`);
     const hosted = new HostedFunction({
-      name: `${SERVICE}-local-${service}`,
+      name,
       service,
       module: `src/handlers/${service}.ts`,
       environment: {
@@ -46,7 +48,10 @@ export function hostFunctions(
       },
       memoryMb: MEMORY_MB,
       timeoutMs: service === "reconciliation" ? RECONCILIATION_TIMEOUT_MS : TIMEOUT_MS,
-      print,
+      print: (line) => {
+        print(line);
+        log(line);
+      },
     });
     stack.aws.functions.add(hosted);
     return hosted;

@@ -52,6 +52,7 @@ export function handler(
         ...(processed ? { quarantined: () => readQuarantined(processed) } : {}),
         limits: { rows: settings.BATCH_ROWS, bytes: settings.BATCH_BYTES },
         ...deadline,
+        committed: (batch) => observer.logger.info("ingestion: read", { ...batch }),
       },
     );
     observer.count({
@@ -61,7 +62,8 @@ export function handler(
       FenceAge: summary.fenceAge,
       Batch: summary.batch,
     });
-    observer.logger.info(`ingestion: ${summary.outcome}`, { ...summary });
+    const { batch: newest, ...others } = summary;
+    observer.logger.info(`ingestion: ${summary.outcome}`, { newest, ...others });
     if (summary.unfinished && settings.CONTINUE_AT_ONCE === "true")
       await writeHint(settings.INGESTION_BUCKET, HINTS.goOn, summary.batch);
     const unread = Object.entries(summary.unread).map(([table, rows]) => `${rows} of ${table}`);

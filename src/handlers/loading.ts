@@ -1,7 +1,9 @@
 import type { Context } from "aws-lambda";
 import { deadlineOf, patience } from "./deadline.ts";
 import { answer, type QueueAnswer } from "./event.ts";
-import { BusyError, load, skipBatch, type LoadingSummary } from "../loading/load.ts";
+import { load, type LoadingSummary } from "../loading/load.ts";
+import { BusyError } from "../loading/lock.ts";
+import { skipBatch } from "../loading/skip.ts";
 import { Observer, sum } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";

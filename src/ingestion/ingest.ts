@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { getBuild } from "../build.ts";
-import { awaitedLater } from "../errors.ts";
+import { awaitedLater, concerning } from "../errors.ts";
 import { fingerprintsOf } from "../fingerprint.ts";
 import { deletedPath, getObjectPath, HINTS } from "../lake/keys.ts";
 import { writeFile } from "../lake/lines-file.ts";
@@ -24,6 +24,20 @@ import { NamedRows } from "./named.ts";
 import { servedBy, type Asked } from "./plan.ts";
 import { drivingSources, getData, type GoneRows, type Reading, type SourceBatch } from "./read.ts";
 import { fenceAge, type Holder } from "./snapshot.ts";
+
+/** A batch that an ingestion committed. */
+export interface CommittedBatch {
+  readonly batch: number;
+  readonly run: string;
+  readonly kind: IngestionManifest["kind"];
+  /** Rows, and those that drive tables among them, by source table. */
+  readonly rows: Readonly<Record<string, number>>;
+  readonly drivingRows: Readonly<Record<string, number>>;
+  /** Keys that the source has no row of. */
+  readonly deleted: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  readonly seconds: number;
+}
 
 /** What an ingestion did. */
 export interface IngestionSummary {
@@ -81,6 +95,8 @@ export interface IngestOptions extends Asked {
   readonly goOn?: () => boolean;
   /** Asked again and again while a batch is read: true ends it after some rows. */
   readonly isLate?: () => boolean;
+  /** Told of each batch when it is committed. */
+  readonly committed?: (batch: CommittedBatch) => void;
 }
 
 /**
@@ -105,11 +121,12 @@ export async function ingest(
     limits = LIMITS,
     goOn = () => true,
     isLate = () => false,
+    committed = () => undefined,
   }: IngestOptions = {},
 ): Promise<IngestionSummary> {
   const rows = new NamedRows(drivingSources(tables), named);
   const { reasons } = rows;
-  const work = { connect, bucket, tables, at, rows, repair, quarantined };
+  const work = { connect, bucket, tables, at, rows, repair, quarantined, committed };
   const asked: Asked = { resync, backfill };
   const read = (what: Asked): Promise<IngestionSummary> =>
     withRun({ ...work, asked: what }, async (run, reading) => {
@@ -181,6 +198,7 @@ interface Work {
   readonly rows: NamedRows;
   readonly repair: boolean;
   readonly quarantined: () => Promise<SourceKeys>;
+  readonly committed: (batch: CommittedBatch) => void;
 }
 
 /** Does `work` on what there is to read since the newest batch. */
@@ -228,10 +246,14 @@ class Run {
   }
 
   /** @returns false where the run ends here: there is nothing new, or another run was first */
-  async commit({ tables, cursor, named }: SourceBatch): Promise<boolean> {
+  commit(read: SourceBatch): Promise<boolean> {
+    const batch = (this.#last?.manifest.batch ?? 0) + 1;
+    return concerning({ batch }, () => this.#commit(batch, read));
+  }
+
+  async #commit(batch: number, { tables, cursor, named }: SourceBatch): Promise<boolean> {
     const { bucket, repair } = this.#work;
     const { plan, snapshot } = this.#reading;
-    const batch = (this.#last?.manifest.batch ?? 0) + 1;
     const began = this.#began;
     // The next batch is read while this one is written.
     this.#began = new Date();
@@ -278,6 +300,7 @@ class Run {
     this.#work.rows.done(named?.answered ?? []);
     this.#last = committed;
     this.#batches++;
+    this.#work.committed(summaryOf(manifest, began));
     return true;
   }
 
@@ -315,6 +338,22 @@ class Run {
       unread: rows.left,
     };
   }
+}
+
+function summaryOf(
+  { batch, run, kind, objects, deleted }: IngestionManifest,
+  began: Date,
+): CommittedBatch {
+  return {
+    batch,
+    run,
+    kind,
+    rows: Object.fromEntries(objects.map(({ table, rows }) => [table, rows])),
+    drivingRows: Object.fromEntries(objects.map((one) => [one.table, one.driving_rows])),
+    deleted: Object.fromEntries(deleted.map(({ table, rows }) => [table, rows])),
+    bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    seconds: (Date.now() - began.getTime()) / 1000,
+  };
 }
 
 /**

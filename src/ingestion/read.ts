@@ -1,4 +1,5 @@
 import { allSources } from "../check-tables.ts";
+import { noted } from "../errors.ts";
 import { LinesFile } from "../lake/lines-file.ts";
 import type { Cursor, IngestionManifest } from "../lake/manifest.ts";
 import type { SourceKeys } from "../lake/quarantined.ts";
@@ -145,7 +146,7 @@ export async function getData(
     let reading = false;
     const rows = new DrivingRows(order, after, async function* (source, key) {
       reading = true;
-      yield* wholeLines(copyOut(connection, queries.driving(source, key)), source.name);
+      yield* linesFrom(connection, queries.driving(source, key), source);
       reading = false;
     });
     const lookups = new Lookups(connection, connect, queries, exported);
@@ -209,6 +210,19 @@ const rowsOf = (parts: readonly Part[]): number => parts.reduce((sum, { rows }) 
 const stretches = (parts: readonly Part[]): Map<string, Extent> =>
   new Map(parts.map((part) => [part.source.name, part]));
 
+/** What a query gives of a source, line by line. @throws as `copyOut` and `wholeLines`, noted to be about the source */
+async function* linesFrom(
+  connection: Connection,
+  query: string,
+  { name: table }: Source,
+): AsyncGenerator<Lines> {
+  try {
+    yield* wholeLines(copyOut(connection, query), table);
+  } catch (error) {
+    throw noted(error, { table });
+  }
+}
+
 /** Named keys that a batch has at most: each is told to the source in as many queries as there are lookups. */
 const NAMED_AT_ONCE = 5000;
 
@@ -221,10 +235,10 @@ async function readNamed(
   most: number,
 ): Promise<Omit<SourceBatch, "cursor"> | undefined> {
   let left = most;
-  const all = async (query: string): Promise<Lines> => {
+  const all = async (query: string, source: Source): Promise<Lines> => {
     const lines: Lines[] = [];
     // To the end, also where it is too much: the connection is wanted again.
-    for await (const some of wholeLines(copyOut(connection, query))) {
+    for await (const some of linesFrom(connection, query, source)) {
       left -= some.bytes;
       if (left >= 0) lines.push(some);
     }
@@ -235,9 +249,9 @@ async function readNamed(
   const answered: Answered[] = [];
   for (const { source, keys } of named) {
     const table = source.name;
-    const lines = await all(queries.named(source, keys));
+    const lines = await all(queries.named(source, keys), source);
     if (lines.rows > 0) parts.push({ source, rows: lines.rows, lines });
-    const missing = await all(queries.gone(source, keys));
+    const missing = await all(queries.gone(source, keys), source);
     answered.push({ table, named: keys.length, found: lines.rows, gone: missing.rows });
     if (missing.rows === 0) continue;
     const file = new LinesFile();
@@ -289,7 +303,7 @@ class Lookups {
       const lines: Lines[] = [];
       // To the end, also where it is too much: the connection is wanted again.
       const connection = isBusy ? await this.open() : this.#connection;
-      for await (const some of wholeLines(copyOut(connection, query), target.name)) {
+      for await (const some of linesFrom(connection, query, target)) {
         left -= some.bytes;
         if (left >= 0) lines.push(some);
       }

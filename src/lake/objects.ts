@@ -2,6 +2,7 @@ import { isAscii } from "node:buffer";
 import { Readable } from "node:stream";
 import { createGunzip, gzipSync } from "node:zlib";
 import { getObject, putOnce, TooLargeError } from "../aws/s3.ts";
+import { concerning, noted } from "../errors.ts";
 import { isObject } from "../json.ts";
 import type { SourceRow } from "../table.ts";
 import { isOfTable } from "./keys.ts";
@@ -16,7 +17,10 @@ export class ObjectError extends Error {
  * Reads a data object whole and holds it against its manifest.
  * @throws ObjectError where it is gone, truncated or altered
  */
-export async function getContentFromFile(bucket: string, object: LakeObject): Promise<Buffer> {
+export const getContentFromFile = (bucket: string, object: LakeObject): Promise<Buffer> =>
+  concerning({ table: object.table }, () => getWhole(bucket, object));
+
+async function getWhole(bucket: string, object: LakeObject): Promise<Buffer> {
   const where = `s3://${bucket}/${object.key}`;
   if (!isOfTable(object.key, object.table))
     throw new ObjectError(
@@ -81,12 +85,13 @@ export async function* readS3Json(bucket: string, object: LakeObject): AsyncGene
       parsed += rows.length;
       yield rows;
     }
+    if (parsed !== object.rows)
+      throw new ObjectError(`${where}: expected ${object.rows} rows, found ${parsed}`);
   } catch (cause) {
-    if (cause instanceof ObjectError) throw cause;
-    throw new ObjectError(`${where} cannot be read: ${(cause as Error).message}`, { cause });
+    const isOurs = cause instanceof ObjectError;
+    const why = `${where} cannot be read: ${(cause as Error).message}`;
+    throw noted(isOurs ? cause : new ObjectError(why, { cause }), { table: object.table });
   }
-  if (parsed !== object.rows)
-    throw new ObjectError(`${where}: expected ${object.rows} rows, found ${parsed}`);
 }
 
 /**

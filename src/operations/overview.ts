@@ -86,7 +86,7 @@ function stationsOf(look: Look, patience: Patience): Station[] {
     bucket(
       "processed_bucket",
       made,
-      newest ? `newest read at ${clock(newest.committed_at, look.now)}` : "nothing yet",
+      newest ? `newest: ${clock(newest.committed_at, look.now)}` : "nothing yet",
     ),
     stage("loading", "Loading"),
     {

@@ -1,19 +1,12 @@
 /** The warehouse's tables: what is declared, how fresh they are, what is in them. */
 import { loadsOf } from "../loading/ledger.ts";
-import { sqlType } from "../loading/warehouse.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { literal, name, parameterised, qualified } from "../postgres/sql.ts";
-import {
-  isFact,
-  keyOf,
-  recordIdOf,
-  referencesOf,
-  type Column as Declared,
-  type Table as Declaration,
-} from "../table.ts";
+import { isFact, keyOf, recordIdOf, referencesOf, type Table as Declaration } from "../table.ts";
+import { columnsInWords } from "./catalog.ts";
 import { hasLedger } from "./loads.ts";
-import type { Column, Point, Table, TableSummary, Value } from "./types.ts";
+import type { Point, Table, TableSummary, Value } from "./types.ts";
 
 /** Where the tables are, and what declares them. */
 export interface Warehouse {
@@ -53,7 +46,7 @@ export async function table(places: Warehouse, wanted: string): Promise<Table | 
   if (declared === undefined) return undefined;
   return reading(places, async (db, place) => {
     const [summary] = await summaries(db, place, [declared]);
-    const columns = columnsOf(declared);
+    const columns = columnsInWords(declared);
     if (summary!.rows === 0) return { ...summary!, columns, sample: [] };
     const versions = await versionsOf(db, place, declared);
     return {
@@ -223,31 +216,6 @@ function historyOf(loads: readonly Load[], rows: number, now: number): Point[] {
     at: day,
     value: loads.reduce((sum, load) => (load.day > day ? sum : sum + load.changed), 0),
   }));
-}
-
-function columnsOf(declared: Declaration): Column[] {
-  return Object.entries(declared.columns).map(([column, of]): Column => {
-    const { nullable, key, references } = of;
-    return {
-      name: column,
-      type: of.generated ? "serial" : sqlType(of),
-      nullable,
-      key,
-      from: originOf(declared, column, of),
-      ...(references === undefined ? {} : { references }),
-    };
-  });
-}
-
-/** Where a column's values come from, as far as the declaration says: a column of the same name, else the table's sources. */
-function originOf({ sources, lookups }: Declaration, column: string, of: Declared): string {
-  if (of.generated) return "the loader";
-  if (of.marksDeleted) return "the pipeline";
-  const [source] = sources;
-  if (sources.length === 1 && column in source!.columns) return `${source!.name}.${column}`;
-  const found = Object.values(lookups).find((lookup) => column in lookup.source.columns);
-  if (found) return `lookup ${found.source.name}.${column}`;
-  return sources.map((one) => one.name).join(", ");
 }
 
 /** A row's values: numbers and truths as they are, all else as text, which a float would bend. */

@@ -4,6 +4,7 @@
  * (`_s`), sizes bytes.
  */
 import type { IngestionManifest } from "../lake/manifest.ts";
+import type { CatalogColumn } from "./catalog.ts";
 
 /** `busy`: work is under way; `idle`: there is nothing to judge. */
 export type Status = "ok" | "busy" | "warn" | "bad" | "idle";
@@ -213,19 +214,8 @@ export interface TableSummary {
   readonly sources: readonly string[];
 }
 
-export interface Column {
-  readonly name: string;
-  readonly type: string;
-  readonly nullable: boolean;
-  readonly key: boolean;
-  readonly meaning?: string;
-  /** `sales_order.units_sold`, `the loader`. */
-  readonly from: string;
-  readonly references?: string;
-}
-
 export interface Table extends TableSummary {
-  readonly columns: readonly Column[];
+  readonly columns: readonly CatalogColumn[];
   /** The 5 newest. */
   readonly sample: readonly Readonly<Record<string, Value>>[];
   /** Of the record that changed last, the oldest first. */

@@ -1,4 +1,4 @@
-import { joined } from "../errors.ts";
+import { concerning, joined } from "../errors.ts";
 import { HINTS, receiptKey } from "../lake/keys.ts";
 import { getIfSmall, listBatches, readHint } from "../lake/manifest.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
@@ -27,13 +27,15 @@ export async function transformUndone(
   { done, failed, goOn }: Progress,
 ): Promise<void> {
   const own = "batch" in wake ? wake.batch : undefined;
-  if (own !== undefined) done(await transform(buckets, tables, codec, own));
+  const doOne = async (batch: number): Promise<void> =>
+    done(await concerning({ batch }, () => transform(buckets, tables, codec, batch)));
+  if (own !== undefined) await doOne(own);
   const errors: Error[] = [];
   for (const [i, batch] of (await listUndone(buckets)).entries()) {
     if (own !== undefined && batch > own) break;
     if ((own !== undefined || i > 0) && !goOn()) break;
     try {
-      done(await transform(buckets, tables, codec, batch));
+      await doOne(batch);
     } catch (error) {
       if (own === undefined) errors.push(error as Error);
       else failed(error as Error);

@@ -15,6 +15,7 @@ import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
 import type { Verb } from "../../cli/verb.ts";
 import { downIn } from "../../cli/verbs/down.ts";
+import { logs } from "../../cli/verbs/logs.ts";
 import { redrive } from "../../cli/verbs/redrive.ts";
 import { run } from "../../cli/verbs/run.ts";
 import { tradeIn } from "../../cli/verbs/trade.ts";
@@ -58,6 +59,14 @@ const answers = (database: StackState["source"]): Promise<boolean> =>
     () => false,
   );
 
+/** An answer of one JSON object a line. */
+const linesIn = (text: string): Record<string, unknown>[] =>
+  text
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
 /** Processes whose command line has a text in it. */
 const processesWith = (text: string): string[] =>
   readdirSync("/proc").filter((pid) => {
@@ -88,7 +97,7 @@ describe("totes and the stack in the background", function () {
 
   before(async () => {
     folder = mkdtempSync(path.join(tmpdir(), "stack-verbs-test-"));
-    verbs = [upIn(folder), downIn(folder), tradeIn(folder), run, redrive];
+    verbs = [upIn(folder), downIn(folder), tradeIn(folder), run, logs, redrive];
     const { code, out, err } = await up("--orders", "40", "--every", "off");
     expect(err).to.equal("");
     expect(code).to.equal(0);
@@ -160,6 +169,48 @@ describe("totes and the stack in the background", function () {
     expect(came.changed["dim_transaction"]).to.equal(5);
   });
 
+  it("logs follow one batch through three functions, and no other", async () => {
+    const { code, out, err } = await totes("logs", "--batch", "1", "--json");
+    expect({ code, err }).to.deep.equal({ code: 0, err: "" });
+    const lines = linesIn(out);
+    expect(lines.map((line) => [line["function"], line["message"]])).to.deep.equal([
+      ["ingestion", "ingestion: read"],
+      ["transformation", "transformation: committed"],
+      ["loading", "loading: loaded"],
+    ]);
+    for (const line of lines) {
+      expect(line).to.include({ batch: 1, level: "INFO" });
+      expect(line["request"]).to.be.a("string");
+    }
+    expect(lines[0]!["more"]).to.deep.include({ kind: "backfill" });
+    const second = linesIn((await totes("logs", "--batch", "2", "--json")).out);
+    expect(second.map(({ batch }) => batch))
+      .to.include(2)
+      .and.not.include(1);
+    const request = String(lines[2]!["request"]);
+    const ofOne = linesIn((await totes("logs", "--request", request, "--json")).out);
+    expect(ofOne.map(({ message }) => message)).to.deep.equal([
+      "loading: loaded",
+      "loading: at rest",
+    ]);
+    const { out: text } = await totes("logs", "--function", "loading");
+    expect(text).to.match(
+      /^ {2}\d\d:\d\d:\d\d\.\d{3} {2}loading {9}batch 1 {2}loading: loaded {2}/m,
+    );
+    expect(text).to.not.include("ingestion:");
+    expect((await totes("logs", "--errors")).out).to.match(/^ {2}no such line since 20/);
+  });
+
+  it("logs refuse a batch that there is not, and a time that is none", async () => {
+    expect(await totes("logs", "--batch", "9")).to.deep.include({
+      code: 2,
+      err: "there is no batch 9; `totes batches` shows which there are; `totes logs --help` says what there is\n",
+    });
+    expect((await totes("logs", "--since", "yesterday")).err).to.match(
+      /^--since takes a number with s, m, h or d, or a time like 2026-11-05T14:30Z, not "yesterday"/,
+    );
+  });
+
   it("run says which function failed, and redrive moves back what was given up meanwhile", async () => {
     const { endpoint, warehouse } = state();
     const secrets = new SecretsManagerClient({
@@ -183,6 +234,9 @@ describe("totes and the stack in the background", function () {
     expect(code).to.equal(0);
     expect(out).to.include("Dead letters: 1 of loading.");
     expect(out).to.include("1 message moved back to loading.");
+    const wrong = linesIn((await totes("logs", "--errors", "--since", "5m", "--json")).out);
+    expect(wrong[0]).to.include({ function: "loading", level: "ERROR" });
+    expect(wrong[0]!["message"]).to.include("password authentication failed");
     await putSecret(secrets, "totes/local/warehouse", warehouse);
     secrets.destroy();
     const again = await totes("run");

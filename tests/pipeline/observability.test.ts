@@ -53,12 +53,18 @@ describe("logs and metrics", () => {
 
   it("of an ingestion say what was read", async () => {
     const lines = await printed("ingestion");
-    const [log] = lines.filter((line) => line.level === "INFO");
+    const [read, log, ...others] = lines.filter((line) => line.level === "INFO");
+    expect(others).to.deep.equal([]);
+    expect(read).to.deep.include({ message: "ingestion: read", batch: 1, kind: "backfill" });
+    expect(read!["rows"]).to.deep.include({ sales_order: 15, staff: 20 });
+    expect(read!["drivingRows"]).to.deep.include({ sales_order: 15, staff: 20 });
+    expect(read!["seconds"]).to.be.greaterThan(0);
     expect(log).to.deep.include({
       message: "ingestion: committed",
-      batch: 1,
+      newest: 1,
       service: "ingestion",
     });
+    expect(read!.function_request_id).to.equal(log!.function_request_id);
     expect(log!.function_request_id).to.be.a("string");
     const [emf] = lines.filter((line) => line._aws);
     expect(emf!._aws!.CloudWatchMetrics[0]!.Namespace).to.equal("TotesWarehouse");
@@ -135,5 +141,46 @@ describe("logs and metrics", () => {
     expect(
       again.filter(({ level }) => level === "WARN").map(({ message }) => message),
     ).to.deep.equal(["reconciliation: rows of the warehouse that differ: 1"]);
+  });
+
+  it("of an error say which batch it is of, and which table", async () => {
+    await p.shop.none("update staff set first_name = 'Ann' where staff_id = 2");
+    const { batch } = await p.ingest();
+    const errors = (lines: readonly Line[]): unknown[] =>
+      lines
+        .filter(({ level }) => level === "ERROR")
+        .map(({ batch, table, error }) => [batch, table, (error as { name: string }).name]);
+    const damaged = async (
+      bucket: "ingestion" | "processed",
+      {
+        objects,
+      }: { readonly objects: readonly { readonly table: string; readonly key: string }[] },
+      of: string,
+      work: () => Promise<unknown>,
+    ): Promise<unknown> => {
+      const { key } = objects.find(({ table }) => table === of)!;
+      const whole = await p.get(bucket, key);
+      await p.put(bucket, key, "not what was committed");
+      const said = await work();
+      await p.put(bucket, key, whole);
+      return said;
+    };
+    const read = await damaged("ingestion", await p.ingested(batch), "staff", async () =>
+      errors(await printed("transformation")),
+    );
+    expect(read).to.deep.equal([[batch, "staff", "ObjectError"]]);
+    await p.transform();
+    const loaded = await damaged("processed", await p.processed(batch), "dim_staff", async () =>
+      errors(await printed("loading")),
+    );
+    expect(loaded).to.deep.equal([[batch, "dim_staff", "ObjectError"]]);
+    await p.star.none(
+      "alter table dim_staff add constraint no_ann check (first_name <> 'Ann') not valid",
+    );
+    expect(errors(await printed("loading"))).to.deep.equal([
+      [batch, "dim_staff", "WarehouseError"],
+    ]);
+    await p.star.none("alter table dim_staff drop constraint no_ann");
+    await p.run();
   });
 });

@@ -80,7 +80,19 @@ describe("totes quarantine", () => {
       batch: 0,
       read: {},
       gone: {},
+      leftOut: 0,
     });
+  });
+
+  it("says of rows that no key names that they were not read again", async () => {
+    await p.star.none(
+      `insert into etl.quarantine select table_name, source_name, repeat('k', 200) || '… md5 ' || md5('k'), reason, batch,
+              first_batch, since, "row" from etl.quarantine where source_name = 'currency' and key = '7'`,
+    );
+    const { code, out } = await ask("retry", "--table", "dim_currency");
+    expect(code).to.equal(0);
+    expect(out).to.match(/^ {2}left out: 1 row that no key names, as it is null or too long;/m);
+    await p.star.none("delete from etl.quarantine where key like 'kkk%'");
   });
 
   it("says what it lacks where a warehouse has no quarantine, or cannot be opened", async () => {

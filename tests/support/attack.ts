@@ -7,6 +7,7 @@ import { handler as ingestion } from "../../src/handlers/ingestion.ts";
 import { handler as loading } from "../../src/handlers/loading.ts";
 import { handler as transformation } from "../../src/handlers/transformation.ts";
 import { expect } from "./chai.ts";
+import { withEnvironment } from "./environment.ts";
 import type { TestPipeline } from "./pipeline.ts";
 
 const HANDLERS: Readonly<Record<Stage, (event?: object) => Promise<unknown>>> = {
@@ -17,24 +18,12 @@ const HANDLERS: Readonly<Record<Stage, (event?: object) => Promise<unknown>>> = 
 export type Stage = "ingestion" | "transformation" | "loading";
 
 /** Calls a handler in the pipeline's environment with these variables changed; undefined takes one away. */
-export async function callWith(
+export const callWith = (
   { env }: TestPipeline,
   stage: Stage,
   changes: Readonly<Record<string, string | undefined>>,
   event?: object,
-): Promise<unknown> {
-  const before = { ...process.env };
-  Object.assign(process.env, env);
-  for (const [name, value] of Object.entries(changes))
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
-  try {
-    return await HANDLERS[stage](event);
-  } finally {
-    for (const name of Object.keys(changes)) delete process.env[name];
-    Object.assign(process.env, before);
-  }
-}
+): Promise<unknown> => withEnvironment({ ...env, ...changes }, () => HANDLERS[stage](event));
 
 let secrets = 0;
 /** Makes a secret and gives its name. */

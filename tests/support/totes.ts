@@ -3,6 +3,7 @@ import path from "node:path";
 import { Writable } from "node:stream";
 import { totes } from "../../cli/totes.ts";
 import type { Verb } from "../../cli/verb.ts";
+import { withEnvironment } from "./environment.ts";
 
 /** What a command line gave. */
 export interface Ran {
@@ -29,26 +30,17 @@ export class Paper extends Writable {
   }
 }
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-/** Runs `totes` in this process, with these variables changed (undefined takes one away), and nobody who answers. */
+/** Runs `totes` in this process, in a changed environment, and with nobody who answers. */
 export async function callTotes(
   env: object,
   args: readonly string[],
   { columns, verbs }: { readonly columns?: number; readonly verbs?: readonly Verb[] } = {},
 ): Promise<Ran> {
-  const before = { ...process.env };
-  for (const [name, value] of Object.entries(env as Environment))
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
   const [out, err] = [new Paper(columns), new Paper(columns)];
-  try {
-    const code = await totes(args, { out, err, isAnswered: false }, verbs);
-    return { code, out: out.text, err: err.text };
-  } finally {
-    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
-    Object.assign(process.env, before);
-  }
+  const code = await withEnvironment(env, () =>
+    totes(args, { out, err, isAnswered: false }, verbs),
+  );
+  return { code, out: out.text, err: err.text };
 }
 
 const PROGRAM = path.join(import.meta.dirname, "..", "..", "bin", "totes.mjs");

@@ -464,6 +464,22 @@ export function answersOf(
   };
 }
 
+/** A column that hands on its source's values. */
+const carried = (
+  name: string,
+  from: string,
+  more: Partial<Table["columns"][number]> = {},
+): Table["columns"][number] => ({
+  name,
+  type: "integer",
+  nullable: false,
+  key: false,
+  meaning: "",
+  from,
+  isCarried: true,
+  ...more,
+});
+
 const VISITS: Table = {
   name: "fact_visit",
   kind: "fact",
@@ -480,24 +496,10 @@ const VISITS: Table = {
   references: ["dim_place"],
   sources: ["visit"],
   columns: [
-    { name: "visit_record_id", type: "serial", nullable: false, key: false, from: "the loader" },
-    { name: "visit_id", type: "integer", nullable: false, key: true, from: "visit.visit_id" },
-    {
-      name: "place_id",
-      type: "integer",
-      nullable: false,
-      key: false,
-      from: "visit.place_id",
-      references: "dim_place",
-    },
-    {
-      name: "mood",
-      type: "varchar",
-      nullable: true,
-      key: false,
-      from: "visit.mood",
-      meaning: "How it went",
-    },
+    carried("visit_record_id", "the loader", { type: "serial", isCarried: false }),
+    carried("visit_id", "visit.visit_id", { key: true }),
+    carried("place_id", "visit.place_id", { references: "dim_place" }),
+    carried("mood", "visit.mood", { type: "varchar", nullable: true, meaning: "How it went" }),
   ],
   sample: [{ visit_record_id: 1482, visit_id: 7, place_id: 1, mood: "fine" }],
   versions: {
@@ -516,9 +518,7 @@ const PLACES: Table = {
   history: [],
   references: [],
   sources: ["place"],
-  columns: [
-    { name: "place_id", type: "integer", nullable: false, key: true, from: "place.place_id" },
-  ],
+  columns: [carried("place_id", "place.place_id", { key: true })],
   sample: [{ place_id: 1 }],
 };
 delete (PLACES as { versions?: unknown }).versions;

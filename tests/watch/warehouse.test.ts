@@ -33,7 +33,9 @@ describe("what the page says of the warehouse", () => {
       type: "serial",
       nullable: false,
       key: false,
+      meaning: "Number of the version, in the order of loading.",
       from: "the loader",
+      isCarried: false,
     });
     expect((await business(places)).as_of_batch).to.equal(0);
   });
@@ -95,11 +97,14 @@ describe("what the page says of the warehouse", () => {
       expect((await table(places, "dim_staff"))!.versions).to.equal(undefined);
     });
 
-    it("says where columns come from, as far as it is declared", async () => {
+    it("says where columns come from, and what they mean", async () => {
       const { columns } = (await table(places, "dim_staff"))!;
-      const from = Object.fromEntries(columns.map((column) => [column.name, column.from]));
-      expect(from["first_name"]).to.equal("staff.first_name");
-      expect(from["location"]).to.equal("lookup department.location");
+      const one = (name: string) => columns.find((column) => column.name === name)!;
+      expect(one("first_name").from).to.equal("staff.first_name");
+      expect(one("location").from).to.equal("department.location");
+      expect(one("location").meaning).to.equal(
+        'Town in which the department is. "Unknown" where the source has none.',
+      );
     });
 
     it("knows no table that no module declares", async () => {

@@ -1,5 +1,6 @@
 // The star schema as a picture and a list; and one table in full.
-/** @import { Column, Table, TableSummary } from "../../../src/operations/types.ts" */
+/** @import { CatalogColumn } from "../../../src/operations/catalog.ts" */
+/** @import { Table, TableSummary } from "../../../src/operations/types.ts" */
 import { get } from "../api.js";
 import { chart, spark } from "../charts.js";
 import { drawEdges } from "../edges.js";
@@ -111,7 +112,7 @@ export const star = {
 
 const value = (v) => (v === null ? html`<span class="soft">null</span>` : String(v));
 
-/** @param {Column} [column] */
+/** @param {CatalogColumn} [column] */
 const align = (column) => (/int|serial|numeric/.test(column?.type ?? "") ? "n" : "");
 
 /** @param {readonly string[]} names */
