@@ -4,11 +4,17 @@ import type { Check, Overview } from "../../src/operations/types.ts";
 import { connectWith } from "../../src/postgres/connection.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { whyNotTaken } from "../support/told.ts";
 import { placesOf } from "./support.ts";
 
 const check = (of: Overview, id: string): Check => of.checks.find((one) => one.id === id)!;
-const commands = ({ verdict }: Overview): (string | undefined)[] =>
-  verdict.steps.map((step) => step.command);
+/** What the tests saw that somebody is to type. */
+const told = new Set<string>();
+const commands = ({ verdict, checks }: Overview): (string | undefined)[] => {
+  for (const { command } of [verdict.steps, ...checks.map(({ steps = [] }) => steps)].flat())
+    if (command?.startsWith("npx totes ")) told.add(command);
+  return verdict.steps.map((step) => step.command);
+};
 
 describe("an overview of a pipeline", () => {
   let p: TestPipeline;
@@ -88,7 +94,7 @@ describe("an overview of a pipeline", () => {
     );
     expect(commands(seen)).to.deep.equal([
       "npx totes doctor",
-      "npx totes redrive loading",
+      "npx totes redrive --queue loading",
       "npx totes reconcile",
       'npx totes skip 2 --why "…"',
     ]);
@@ -111,7 +117,7 @@ describe("an overview of a pipeline", () => {
   it("of a pipeline that left dead letters behind says that their work is done", async () => {
     const seen = await overview(await placesOf(p, { loading: { dead: 2 } }));
     expect(seen.verdict).to.include({ status: "warn", short: "Dead letters" });
-    expect(commands(seen)).to.deep.equal(["npx totes redrive loading"]);
+    expect(commands(seen)).to.deep.equal(["npx totes redrive --queue loading"]);
   });
 
   it("names the transaction that holds the fence back, as far as the user may see it", async () => {
@@ -193,5 +199,10 @@ describe("an overview of a pipeline", () => {
     const noLake = await overview({ ...places, buckets: { ingestion: "gone", processed: "gone" } });
     expect(noLake.verdict).to.include({ status: "bad", short: "Lake unreachable" });
     expect(noLake.quarantined).to.equal(1);
+  });
+
+  it("has nothing typed that totes does not take", async () => {
+    expect(told).to.include("npx totes redrive --queue loading");
+    for (const line of told) expect(await whyNotTaken(line), line).to.equal(undefined);
   });
 });
