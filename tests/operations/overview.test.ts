@@ -1,3 +1,5 @@
+import { batch } from "../../src/operations/batch.ts";
+import { batches } from "../../src/operations/batches.ts";
 import { PATIENCE } from "../../src/operations/look.ts";
 import { overview } from "../../src/operations/overview.ts";
 import type { Check, Overview } from "../../src/operations/types.ts";
@@ -73,6 +75,18 @@ describe("an overview of a pipeline", () => {
       [2, "waiting"],
       [1, "loaded"],
     ]);
+  });
+
+  it("does not take dead letters of batches before for the next one's: it had no time to fail five times", async () => {
+    const depths = { dead: 1, visibilityTimeout: 3600 };
+    const places = await placesOf(p, { loading: depths });
+    const seen = await overview(places);
+    expect(seen.verdict).to.include({ status: "busy", short: "1 batch on the way" });
+    expect(seen.recent[0]).to.include({ batch: 2, status: "waiting", attempts: 1 });
+    expect(check(seen, "queues").status).to.equal("bad");
+    const [newest] = (await batches(places)).batches;
+    expect(newest).to.include({ batch: 2, status: "waiting" });
+    expect(await batch(places, 2)).to.include({ batch: 2, status: "waiting", attempts: 1 });
   });
 
   it("whose line stands names the column that differs, what waits, and each step", async () => {
