@@ -10,6 +10,7 @@ import type { Connection } from "../postgres/connection.ts";
 import { whole } from "../words.ts";
 import { nextInLine, readLine } from "./line.ts";
 import type { Places, Stage } from "./places.ts";
+import { command } from "./verdict.ts";
 import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 
 /** What was asked for cannot be done as things are: says why, and what can be. Nothing was done. */
@@ -123,9 +124,8 @@ export const backfill = (invoke: Invoke, table: string): Promise<IngestionSummar
 
 async function mustBe({ buckets, stage }: Places, batch: number): Promise<void> {
   if (await readIngestionManifest(buckets.ingestion, batch)) return;
-  const where = stage === "local" ? "" : ` --stage ${stage}`;
   throw new RefusedError(
-    `there is no batch ${whole(batch)}; \`totes batches${where}\` shows which there are`,
+    `there is no batch ${whole(batch)}; \`${command({ stage }, "batches")}\` shows which there are`,
   );
 }
 
