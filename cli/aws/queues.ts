@@ -60,9 +60,9 @@ export async function redrive(
     );
     const { Status, FailureReason, ApproximateNumberOfMessagesMoved = 0 } = Results?.[0] ?? {};
     if (Status === "COMPLETED") return ApproximateNumberOfMessagesMoved;
-    if (Status === "FAILED")
+    if (Status === "FAILED" || Status === "CANCELLED")
       throw new RedriveError(
-        `the dead letters of ${queue} were not all moved (${ApproximateNumberOfMessagesMoved} were): ${FailureReason}`,
+        `the dead letters of ${queue} were not all moved (${ApproximateNumberOfMessagesMoved} were): ${FailureReason ?? "somebody stopped it"}`,
       );
     if (performance.now() > until) return undefined;
     await delay(POLL_MS);

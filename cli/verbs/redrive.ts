@@ -39,6 +39,7 @@ export const redrive = defineVerb({
         const what = dead.map((one) => `${whole(one.messages)} of ${one.queue}`);
         terminal.line(`  Dead letters: ${listed(what)}.`);
         if (!yes && !(await isAgreed("Move them back?"))) {
+          answer({ moved: {} });
           terminal.line("  Nothing was done.");
           return 1;
         }
