@@ -44,13 +44,18 @@ export class Terminal {
 
   /** A line as it is, or an empty one. */
   line(text = ""): void {
-    if (!this.#isSilent) this.#output.write(`${text}\n`);
+    this.#put(printable(text));
+  }
+
+  /** @param line colours may be in it */
+  #put(line: string): void {
+    if (!this.#isSilent) this.#output.write(`${line}\n`);
   }
 
   /** A heading, after an empty line. */
   heading(text: string): void {
     this.line();
-    for (const line of wrap(text, this.width)) this.line(this.#colours.bold(line));
+    for (const line of wrap(text, this.width)) this.#put(this.#colours.bold(line));
   }
 
   /** A name and what there is to say about it, wrapped. */
@@ -61,7 +66,8 @@ export class Terminal {
   #field(indent: number, name: string, nameWidth: number, text: string): void {
     const begin = indent + Math.max(name.length, nameWidth) + 1;
     const [first = "", ...rest] = wrap(text, this.width - begin);
-    this.line(`${" ".repeat(indent)}${this.#colours.cyan(name.padEnd(nameWidth))} ${first}`);
+    const lead = this.#colours.cyan(printable(name).padEnd(nameWidth));
+    this.#put(`${" ".repeat(indent)}${lead} ${first}`);
     for (const line of rest) this.line(" ".repeat(indent + nameWidth + 1) + line);
   }
 
@@ -81,7 +87,7 @@ export class Terminal {
 
   /** A paragraph that nobody may overlook. */
   alarm(text: string): void {
-    for (const line of wrap(text, this.width - 2)) this.line(`  ${this.#colours.red(line)}`);
+    for (const line of wrap(text, this.width - 2)) this.#put(`  ${this.#colours.red(line)}`);
   }
 
   /** Rows under a head; the first column to the left, the others to the right. Row by row where a terminal is too narrow. */
@@ -94,7 +100,7 @@ export class Terminal {
       return;
     }
     const [first = "", ...lines] = fitting;
-    this.line(`  ${this.#colours.dim(first)}`);
+    this.#put(`  ${this.#colours.dim(first)}`);
     for (const line of lines) this.line(`  ${line.trimEnd()}`);
   }
 
@@ -102,7 +108,7 @@ export class Terminal {
   #rows(head: readonly string[], rows: readonly (readonly string[])[]): void {
     const nameWidth = Math.max(...head.slice(1).map((name) => name.length));
     for (const [first = "", ...cells] of rows) {
-      this.line(`  ${this.#colours.bold(first)}`);
+      this.#put(`  ${this.#colours.bold(printable(first))}`);
       for (const [column, cell] of cells.entries())
         this.#field(4, head[column + 1]!, nameWidth, cell);
     }
@@ -193,7 +199,7 @@ function tableLines(
     chars: Object.fromEntries(BORDERS.map((name) => [name, name === "middle" ? gap : ""])),
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
-  table.push(...rows.map((row) => [...row]));
+  table.push(...rows.map((row) => row.map(printable)));
   return table.toString().split("\n");
 }
 
@@ -215,10 +221,17 @@ const BORDERS = [
   "middle",
 ] as const;
 
+/**
+ * Without what a terminal would obey, or would show in another order: a text may be what somebody wrote into a row, or called
+ * a session. Lines and tabs stay.
+ */
+export const printable = (text: string): string =>
+  text.replaceAll(/(?![\n\t])\p{Cc}|[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
+
 /** Lines of at most `width` characters, broken at blanks, of which none is lost within a line; a longer word has a line of its own. */
 export function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
-  for (const word of text.split(/ |[^\S ]+/)) {
+  for (const word of printable(text.replaceAll(/[^\S ]+/g, " ")).split(" ")) {
     const last = lines.at(-1);
     if (last !== undefined && last.length + 1 + word.length <= width)
       lines[lines.length - 1] = `${last} ${word}`;

@@ -4,7 +4,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { COMPLETE, completes, COMPLETION, completionScript } from "./completion.ts";
 import { inWords } from "./in-words.ts";
 import { UsageError } from "./options.ts";
-import { Terminal, widthOf, type Output } from "./terminal.ts";
+import { printable, Terminal, widthOf, type Output } from "./terminal.ts";
 import { usageInWords } from "./usage.ts";
 import { nameOf, type Say, type Verb } from "./verb.ts";
 import { VERBS } from "./verbs.ts";
@@ -80,7 +80,8 @@ export async function totes(
     });
     return code;
   } catch (error) {
-    err.write(`${inWords(error, `totes ${verb ? `${nameOf(verb)} ` : ""}--help`)}\n`);
+    const help = `totes ${verb ? `${nameOf(verb)} ` : ""}--help`;
+    err.write(`${printable(inWords(error, help))}\n`);
     return 2;
   }
 }

@@ -25,14 +25,20 @@ export interface Answers {
   readonly business: () => Promise<Business>;
 }
 
-/** Asks at most once in so many milliseconds, however many ask; what failed is asked again at once. */
+/**
+ * Asks again so many milliseconds after the last answer, however many ask; what failed is asked again at once. Nobody asks while
+ * somebody waits: an answer that takes longer than that would be asked for ever more often.
+ */
 export function atMostEvery<T>(milliseconds: number, ask: () => Promise<T>): () => Promise<T> {
-  let asked: { readonly at: number; readonly answer: Promise<T> } | undefined;
+  let asked: { answeredAt: number; readonly answer: Promise<T> } | undefined;
   return () => {
-    if (asked && performance.now() - asked.at < milliseconds) return asked.answer;
-    const answer = ask();
-    asked = { at: performance.now(), answer };
-    answer.catch(() => (asked = undefined));
-    return answer;
+    if (asked && performance.now() - asked.answeredAt < milliseconds) return asked.answer;
+    const one = { answeredAt: Infinity, answer: ask() };
+    asked = one;
+    one.answer.then(
+      () => (one.answeredAt = performance.now()),
+      () => (asked = undefined),
+    );
+    return one.answer;
   };
 }

@@ -74,7 +74,9 @@ async function handle(
   for (const [header, value] of Object.entries(HEADERS)) reply.setHeader(header, value);
   const refusal = refusalOf(request, own);
   if (refusal) return send(reply, refusal.status, { error: refusal.error });
-  const { pathname, searchParams } = new URL(request.url!, `http://${HOST}`);
+  const asked = `http://${HOST}${request.url}`;
+  if (!URL.canParse(asked)) return send(reply, 400, { error: `${request.url} is no path` });
+  const { pathname, searchParams } = new URL(asked);
   if (pathname === "/api/events") return live.join(reply);
   if (!pathname.startsWith("/api/")) return sendFile(reply, pathname);
   try {

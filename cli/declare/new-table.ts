@@ -5,7 +5,7 @@ import { readTables } from "../../src/registry.ts";
 import { keyOf, type Source } from "../../src/table.ts";
 import { UsageError } from "../options.ts";
 import type { FoundTable } from "./database.ts";
-import { sourceText } from "./source-text.ts";
+import { sourceTexts } from "./source-text.ts";
 import { declaredSources, withSources } from "./sources-file.ts";
 import { moduleText, testText } from "./table-text.ts";
 import { writeFormatted } from "./write.ts";
@@ -50,14 +50,13 @@ async function declare(
   file: string,
   table: FoundTable,
 ): Promise<{ constant: string; source: Source; isNew: boolean }> {
-  const find = async (from: string): Promise<[string, Source] | undefined> =>
-    [...(await declaredSources(from))].find(
-      ([, { schema, name }]) => schema === table.schema && name === table.name,
-    );
-  const declared = await find(file);
+  const find = (sources: ReadonlyMap<string, Source>): [string, Source] | undefined =>
+    [...sources].find(([, { schema, name }]) => schema === table.schema && name === table.name);
+  const sources = await declaredSources(file);
+  const declared = find(sources);
   if (declared) return { constant: declared[0], source: declared[1], isNew: false };
-  const text = withSources(await readFile(file, "utf8"), [sourceText(table)]);
+  const text = withSources(await readFile(file, "utf8"), sourceTexts([table], sources.keys()));
   await writeFormatted(file, text, "w");
-  const [constant, source] = (await find(file))!;
+  const [constant, source] = find(await declaredSources(file))!;
   return { constant, source, isNew: true };
 }

@@ -35,12 +35,18 @@ export function typeText({ base, isEnum, precision, scale }: CatalogueColumn): s
 
 /** A declaration, and the words of `src/table.ts` that it is written with. */
 export interface Written {
+  readonly constant: string;
   readonly text: string;
   readonly words: ReadonlySet<string>;
 }
 
-/** `export const NAME = defineSource(…);`, with a comment a column that was left out. */
-export function sourceText({ schema, name, kind, columns, primaryKey }: FoundTable): Written {
+/**
+ * `export const NAME = defineSource(…);`, with a comment a column that was left out.
+ * @param taken constants that there are already
+ */
+function sourceText(table: FoundTable, taken: ReadonlySet<string>): Written {
+  const { schema, name, kind, columns, primaryKey } = table;
+  const constant = constantOf(table, taken);
   const words = new Set(["defineSource"]);
   const lines: string[] = [];
   for (const column of columns) {
@@ -69,7 +75,29 @@ export function sourceText({ schema, name, kind, columns, primaryKey }: FoundTab
   if (options.length > 0 && options.at(-1) === "changes: full") words.add("full");
   const further = options.length > 0 ? `, { ${options.join(", ")} }` : "";
   const text =
-    `export const ${constantText(name)} = defineSource(${JSON.stringify(name)}, {\n` +
+    `export const ${constant} = defineSource(${JSON.stringify(name)}, {\n` +
     `${lines.join("\n")}\n}${further});\n`;
-  return { text, words };
+  return { constant, text, words };
+}
+
+/** After the table, and its schema where that is another's; two may differ by what no constant can be called alone. */
+function constantOf({ schema, name }: FoundTable, taken: ReadonlySet<string>): string {
+  const [short, long] = [constantText(name), constantText(`${schema}_${name}`)];
+  if (!taken.has(short)) return short;
+  let free = long;
+  for (let n = 2; taken.has(free); n++) free = `${long}_${n}`;
+  return free;
+}
+
+/** Declarations of several tables, no two under one name. */
+export function sourceTexts(
+  tables: readonly FoundTable[],
+  declared: Iterable<string>,
+): readonly Written[] {
+  const taken = new Set(declared);
+  return tables.map((table) => {
+    const written = sourceText(table, taken);
+    taken.add(written.constant);
+    return written;
+  });
 }

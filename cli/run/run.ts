@@ -5,6 +5,8 @@ import type { IngestionSummary } from "../../src/ingestion/ingest.ts";
 import { receiptKey } from "../../src/lake/keys.ts";
 import { getIfSmall, readProcessedManifest } from "../../src/lake/manifest.ts";
 import { readReceipt } from "../../src/lake/receipts.ts";
+import type { LoadedBatch } from "../../src/loading/load-batch.ts";
+import type { LoadingSummary } from "../../src/loading/load.ts";
 import type { Stage } from "../../src/operations/places.ts";
 import { functionName, notDeployed } from "../stage.ts";
 
@@ -49,6 +51,8 @@ export class Run {
   readonly #place: RunPlace;
   readonly #signal: AbortSignal;
   readonly #seconds: number;
+  /** What the loader did for us, by batch. */
+  readonly #loaded = new Map<number, LoadedBatch>();
 
   /** @param seconds longest that all of it may take */
   constructor(place: RunPlace, seconds: number) {
@@ -64,6 +68,8 @@ export class Run {
     for (;;) {
       const summary = await this.#invoke<IngestionSummary>("ingestion");
       batches += summary.batches;
+      // Whoever was first may have looked before we were asked.
+      if (summary.outcome === "lost the race") continue;
       for (const [table, count] of Object.entries(summary.rows))
         rows[table] = (rows[table] ?? 0) + count;
       if (!summary.unfinished) return { batch: summary.batch, batches, rows };
@@ -71,45 +77,62 @@ export class Run {
     }
   }
 
-  /** Whether a batch is in the warehouse, or was left out on purpose. */
-  async isLoaded(batch: number): Promise<boolean> {
+  /** Whether a batch was in the warehouse before, or left out of it on purpose; what is due there is loaded. */
+  async wasLoaded(batch: number): Promise<boolean> {
+    return (await this.#wakeLoader()) >= batch && this.#loaded.size === 0;
+  }
+
+  /** Why an operator left a batch out; undefined where nobody did. */
+  async whyLeftOut(batch: number): Promise<string | undefined> {
     const { processedBucket } = this.#place;
-    return batch === 0 || (await getIfSmall(processedBucket, receiptKey(batch))) !== undefined;
+    if (!(await getIfSmall(processedBucket, receiptKey(batch)))) return undefined;
+    return (await readReceipt(processedBucket, batch)).skipped_why;
   }
 
   /** Has star rows made until the batch has its own; gives how many rows those of the last batches are. */
   async transform({ batch, batches }: Pick<ReadRows, "batch" | "batches">): Promise<number> {
     const { processedBucket } = this.#place;
     const manifestOf = (number: number) => readProcessedManifest(processedBucket, number);
-    await this.#until("transformation", async () => (await manifestOf(batch)) !== undefined);
+    // An event may have woken it before us; and it may have had no time for all.
+    while ((await manifestOf(batch)) === undefined) {
+      await this.#invoke("transformation");
+      if ((await manifestOf(batch)) === undefined) await this.#pause("transformation");
+    }
     let rows = 0;
     for (const number of lastOf(batch, batches))
       for (const object of (await manifestOf(number))?.manifest.objects ?? []) rows += object.rows;
     return rows;
   }
 
-  /** Has batches loaded until this one is; gives what the last ones did. */
+  /** Has batches loaded until this one is; gives what the last ones did, and whatever else was due. */
   async load({ batch, batches }: Pick<ReadRows, "batch" | "batches">): Promise<LoadedRows> {
-    await this.#until("loading", () => this.isLoaded(batch));
+    while ((await this.#wakeLoader()) < batch) await this.#pause("loading");
     const changed: Record<string, number> = {};
     let rejected = 0;
-    for (const number of lastOf(batch, batches)) {
-      const receipt = await readReceipt(this.#place.processedBucket, number);
-      rejected += receipt.rejected;
-      for (const [table, { changed: rows }] of Object.entries(receipt.tables))
+    for (const number of new Set([...lastOf(batch, batches), ...this.#loaded.keys()])) {
+      // A receipt tells of the first time: of a warehouse that was emptied since, the loader.
+      const loaded =
+        this.#loaded.get(number) ?? (await readReceipt(this.#place.processedBucket, number));
+      rejected += loaded.rejected;
+      for (const [table, { changed: rows }] of Object.entries(loaded.tables))
         if (rows > 0) changed[table] = (changed[table] ?? 0) + rows;
     }
     return { changed, rejected };
   }
 
-  /** Wakes a function, as a tick does, until `isDone`: an event may have woken it before us, and it may have had no time for all. */
-  async #until(name: Stage, isDone: () => Promise<boolean>): Promise<void> {
+  /** Has loaded what is due; gives the newest batch that the warehouse itself says it has. */
+  async #wakeLoader(): Promise<number> {
     for (;;) {
-      if (await isDone()) return;
-      await this.#invoke(name);
-      if (await isDone()) return;
-      await this.#patiently(name, delay(POLL_MS, undefined, { signal: this.#signal }));
+      const { newest, loaded = [] } = await this.#invoke<Partial<LoadingSummary>>("loading");
+      for (const one of loaded) this.#loaded.set(one.batch, one);
+      if (newest !== undefined) return newest;
+      // Another loader is at work.
+      await this.#pause("loading");
     }
+  }
+
+  #pause(name: Stage): Promise<void> {
+    return this.#patiently(name, delay(POLL_MS, undefined, { signal: this.#signal }));
   }
 
   async #invoke<T>(name: Stage): Promise<T> {

@@ -31,9 +31,9 @@ const list: Act = async (options, warehouse, { terminal, answer }) => {
   answer(rows);
   for (const { table, source, key, since, batch, firstBatch, reason } of rows) {
     const batches = batch === firstBatch ? `batch ${batch}` : `batches ${firstBatch} to ${batch}`;
-    terminal.heading(`${table}: ${printable(key)} of ${source}`);
+    terminal.heading(`${table}: ${key} of ${source}`);
     terminal.field("since", `${since}, ${batches}`);
-    terminal.field("reason", printable(reason));
+    terminal.field("reason", reason);
   }
   const all = (await countQuarantine(warehouse, options)).reduce((sum, one) => sum + one.rows, 0);
   terminal.line();
@@ -58,11 +58,11 @@ const show: Act = async ({ table, key }, warehouse, { terminal, answer }) => {
     terminal.heading(`${table}: ${key} of ${source}`);
     terminal.field("since", since);
     terminal.field("read last", `in batch ${batch}`);
-    terminal.field("reason", printable(reason));
+    terminal.field("reason", reason);
     terminal.line();
     const width = Math.max(...Object.keys(row).map((name) => name.length));
     for (const [name, value] of Object.entries(row))
-      terminal.line(`  ${name.padEnd(width)}  ${printable(JSON.stringify(value))}`);
+      terminal.line(`  ${name.padEnd(width)}  ${JSON.stringify(value)}`);
   }
   return 0;
 };
@@ -78,7 +78,7 @@ const counts: Act = async (options, warehouse, { terminal, answer }) => {
     terminal.heading(`${table}, since ${oldest(reasons)}`);
     for (const { reason, rows } of reasons) {
       const bar = "█".repeat(Math.max(1, Math.round((rows / most) * longest)));
-      terminal.item(printable(reason), `${whole(rows).padStart(9)} ${bar.padEnd(longest)} `);
+      terminal.item(reason, `${whole(rows).padStart(9)} ${bar.padEnd(longest)} `);
     }
   }
   terminal.line();
@@ -130,9 +130,6 @@ const ACTS = { counts, list, show, retry } as const satisfies Readonly<Record<st
 
 const oldest = (reasons: readonly QuarantineCount[]): string =>
   reasons.map(({ since }) => since).sort()[0]!;
-
-/** On one line, and without what a terminal would obey: a text may be what a source's user wrote. */
-const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ");
 
 export const quarantine = defineVerb({
   command: "quarantine [action] [key]",

@@ -1,5 +1,6 @@
 // A batch, done again now.
 import { functionsOf, replay as again } from "../../src/operations/acts.ts";
+import { command } from "../../src/operations/verdict.ts";
 import { listed, whole } from "../../src/words.ts";
 import { wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
@@ -31,9 +32,13 @@ export const replay = defineVerb({
         : "  nothing was to be loaded",
     );
     if (done.isLoaded) terminal.line(`  batch ${whole(number)} is in the warehouse`);
+    else if (done.leftOut !== undefined)
+      terminal.alarm(
+        `batch ${whole(number)} was left out of the warehouse, for good: ${done.leftOut}. \`${command(places, "reconcile --repair")}\` names its rows that are missing and has them read again.`,
+      );
     else
       terminal.alarm(
-        `batch ${whole(number)} is not in the warehouse yet: another loader is at work, or a batch before it stops the line. \`totes status\` says which.`,
+        `batch ${whole(number)} is not in the warehouse yet: another loader is at work, or a batch before it stops the line. \`${command(places, "status")}\` says which.`,
       );
     return done.isLoaded ? 0 : 1;
   },

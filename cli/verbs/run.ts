@@ -15,13 +15,19 @@ async function perform(run: Run, { terminal, answer }: Say): Promise<number> {
     run.ingest((batch) => now(`ingestion goes on after batch ${whole(batch)}`)),
   );
   const { batch, batches, rows } = read;
-  if (batches === 0 && (await run.isLoaded(batch))) {
+  if (batches === 0 && batch === 0) {
     answer({ outcome: "nothing changed", batch });
-    terminal.line(
-      batch === 0
-        ? "  Nothing to read: the shop is empty."
-        : `  Nothing changed: batch ${whole(batch)} is the newest, and in the warehouse.`,
-    );
+    terminal.line("  Nothing to read: the shop is empty.");
+    return 0;
+  }
+  const wasLoaded =
+    batches === 0 &&
+    (await terminal.working("loading looks what is due", () => run.wasLoaded(batch)));
+  if (wasLoaded) {
+    const leftOut = await run.whyLeftOut(batch);
+    answer({ outcome: "nothing changed", batch, ...(leftOut === undefined ? {} : { leftOut }) });
+    const state = leftOut === undefined ? "in the warehouse" : `left out of it: ${leftOut}`;
+    terminal.paragraph(`Nothing changed: batch ${whole(batch)} is the newest, and ${state}.`);
     return 0;
   }
   const which =
@@ -31,7 +37,7 @@ async function perform(run: Run, { terminal, answer }: Say): Promise<number> {
   terminal.field(
     "Ingestion",
     batches === 0
-      ? `nothing new; ${which} is not in the warehouse yet`
+      ? `nothing new; ${which} was not in the warehouse yet`
       : `${which}: ${counted(sum(rows), "row")} of ${counted(Object.keys(rows).length, "table")} read`,
   );
   const waiting = { batch, batches: Math.max(1, batches) };

@@ -7,7 +7,7 @@ import { connectWith } from "../../src/postgres/connection.ts";
 import { getSettings } from "../../src/settings.ts";
 import type { Source } from "../../src/table.ts";
 import { readSchema, type FoundTable } from "../declare/database.ts";
-import { sourceText } from "../declare/source-text.ts";
+import { sourceTexts } from "../declare/source-text.ts";
 import { declaredSources, withSources } from "../declare/sources-file.ts";
 import { ROOT, writeFormatted } from "../declare/write.ts";
 import { didYouMean } from "../nearest.ts";
@@ -32,14 +32,20 @@ async function readSides(file: string, schema: string): Promise<Sides> {
   const shop = await connectWith(SOURCE_SECRET);
   try {
     const found = await readSchema(shop.db, schema);
-    const sources = [...declared.values()];
-    const catalogue = await readCatalogue(shop.db, sources);
-    try {
-      return { found, declared, problems: "", columns: checkContract(sources, catalogue) };
-    } catch (error) {
-      if (!(error instanceof ContractError)) throw error;
-      return { found, declared, problems: error.message, columns: [] };
+    const all = [...declared.values()];
+    const problems: string[] = [];
+    const columns: string[] = [];
+    // Two schemas may have a table of one name.
+    for (const one of new Set(all.map((source) => source.schema))) {
+      const sources = all.filter((source) => source.schema === one);
+      try {
+        columns.push(...checkContract(sources, await readCatalogue(shop.db, sources)));
+      } catch (error) {
+        if (!(error instanceof ContractError)) throw error;
+        problems.push(error.message);
+      }
     }
+    return { found, declared, problems: problems.join("\n"), columns };
   } finally {
     await shop.close();
   }
@@ -115,20 +121,23 @@ export const sources = defineVerb({
         );
       return sides.problems === "" ? 0 : 1;
     }
-    const written = chosen.map(sourceText);
-    answer({ added: chosen.map(({ name }) => name), file });
+    const written = sourceTexts(chosen, sides.declared.keys());
+    const names = chosen.map(({ name }) => name);
     if (written.length === 0) {
+      answer({ added: [], file });
       terminal.paragraph("Nothing to add: all of it is declared.");
       return 0;
     }
     if (dryRun) {
+      answer({ missing: names, file });
       for (const { text } of written) terminal.line(text);
       return 0;
     }
     await writeFormatted(file, withSources(await readFile(file, "utf8"), written), "w");
+    answer({ added: names, file });
     terminal.paragraph(
       `${counted(written.length, "declaration")} added to ${path.relative(process.cwd(), file)}: ` +
-        `${listed(chosen.map(({ name }) => name))}.`,
+        `${listed(names)}.`,
     );
     return 0;
   },

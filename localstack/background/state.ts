@@ -54,11 +54,25 @@ function readState(folder: string): StackState | undefined {
 
 /**
  * Says that a stack is up, to those who may read everything of the user's own.
- * @throws Error with code EEXIST where another one is
+ * @throws Error where another one is
  */
 export function writeState(folder: string, state: StackState): void {
   const text = `${JSON.stringify(state, undefined, 2)}\n`;
-  writeFileSync(stateFile(folder), text, { flag: "wx", mode: 0o600 });
+  const write = (flag: "w" | "wx"): void =>
+    writeFileSync(stateFile(folder), text, { flag, mode: 0o600 });
+  try {
+    write("wx");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
+    if (runningStack(folder))
+      throw new Error(
+        "another `totes up` was first: its stack is up, and `totes status` tells of it",
+        {
+          cause,
+        },
+      );
+    write("w");
+  }
 }
 
 export const removeState = (folder: string): void => rmSync(stateFile(folder), { force: true });

@@ -6,10 +6,11 @@ import { manifestKey } from "../lake/keys.ts";
 import { readIngestionManifest } from "../lake/manifest.ts";
 import type { LoadingSummary } from "../loading/load.ts";
 import type { TransformationSummary } from "../transformation/transform.ts";
+import type { Connection } from "../postgres/connection.ts";
 import { whole } from "../words.ts";
-import { nextInLine, readLine, type Line } from "./line.ts";
+import { nextInLine, readLine } from "./line.ts";
 import type { Places, Stage } from "./places.ts";
-import { hasLedger, loadsOfBatches } from "./loads.ts";
+import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 
 /** What was asked for cannot be done as things are: says why, and what can be. Nothing was done. */
 export class RefusedError extends Error {
@@ -34,6 +35,8 @@ export interface Replayed {
   readonly loaded: readonly number[];
   /** Whether the warehouse has it now. */
   readonly isLoaded: boolean;
+  /** Why an operator left it out: then it will never be there. */
+  readonly leftOut?: string;
 }
 
 /**
@@ -55,7 +58,7 @@ export async function replay(places: Places, invoke: Invoke, batch: number): Pro
     batch,
     transformation: batches.find((one) => one.batch === batch)?.outcome ?? "done already",
     loaded: loaded.map((one) => one.batch),
-    isLoaded: (await lineOf(places)).loaded >= batch,
+    ...(await stateOf(places, batch)),
   };
 }
 
@@ -69,8 +72,7 @@ export async function checkSkippable(places: Places, batch: number): Promise<voi
   try {
     const line = await readLine(places.buckets, connection);
     if (batch <= line.loaded) {
-      const isLedger = await hasLedger(connection);
-      const load = isLedger ? (await loadsOfBatches(connection, [batch])).get(batch) : undefined;
+      const load = await loadOf(connection, batch);
       throw new RefusedError(
         typeof load?.skippedWhy === "string"
           ? `batch ${whole(batch)} was left out already, on ${load.loadedAt}: ${load.skippedWhy}`
@@ -127,11 +129,22 @@ async function mustBe({ buckets, stage }: Places, batch: number): Promise<void> 
   );
 }
 
-async function lineOf({ buckets, warehouse }: Places): Promise<Line> {
+async function stateOf(
+  { warehouse }: Places,
+  batch: number,
+): Promise<Pick<Replayed, "isLoaded" | "leftOut">> {
   const connection = await warehouse();
   try {
-    return await readLine(buckets, connection);
+    const load = await loadOf(connection, batch);
+    const leftOut = load?.skippedWhy;
+    return typeof leftOut === "string"
+      ? { isLoaded: false, leftOut }
+      : { isLoaded: load !== undefined };
   } finally {
     await connection.close();
   }
 }
+
+/** undefined where the warehouse does not have it. */
+const loadOf = async (warehouse: Connection, batch: number): Promise<Load | undefined> =>
+  (await hasLedger(warehouse)) ? (await loadsOfBatches(warehouse, [batch])).get(batch) : undefined;

@@ -44,7 +44,7 @@ export async function batch(places: Places, number: number): Promise<Batch | und
     const summary = summaryOf(manifests, load, number <= line.loaded)!;
     const next = nextInLine(line);
     const isNext = next?.batch === number;
-    const failed = isNext && isGivenUp(next, depths);
+    const failed = isNext && (await isGivenUp(buckets, next, depths));
     const error = isNext ? await whyStands(places, warehouse, line) : undefined;
     const { manifest, sha256 } = ingested;
     return {

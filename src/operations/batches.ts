@@ -36,10 +36,11 @@ export async function batches(
     const ledger = warehouse && (await hasLedger(warehouse)) ? warehouse : undefined;
     const matching = await matchesOf(line, ledger, only);
     const shown = matching.below(before, limit);
+    const isStuck = await isGivenUp(places.buckets, nextInLine(line), depths);
     return {
       total: matching.total,
       trail: await trailOf(matching.below(Infinity, TRAIL).toReversed(), ledger),
-      batches: await summaries(places, line, ledger, shown, isGivenUp(nextInLine(line), depths)),
+      batches: await summaries(places, line, ledger, shown, isStuck),
     };
   });
 }

@@ -4,6 +4,7 @@ import { getLastUpload, listBatches, readHint, type IngestionManifest } from "..
 import type { Connection } from "../postgres/connection.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { hasLedger, newestLoad, type Load } from "./loads.ts";
+import { readManifests } from "./manifests.ts";
 import type { QueueDepth, Stage } from "./places.ts";
 
 /** What is read, transformed and loaded, at one moment. */
@@ -59,8 +60,21 @@ export function nextInLine({
 /** Deliveries after which a message is given up: infrastructure/queues.yml's. */
 export const DELIVERIES = 5;
 
-/** Whether the next batch has been given up, as far as dead letters tell. */
-export const isGivenUp = (
-  next: { readonly stage: Stage } | undefined,
+/**
+ * Whether the next batch has been given up, as far as dead letters tell: they may be those of batches before it, so it must
+ * have been there for as long as all its deliveries take.
+ */
+export async function isGivenUp(
+  buckets: Buckets,
+  next: ReturnType<typeof nextInLine>,
   depths: Readonly<Record<Stage, QueueDepth>> | undefined,
-): boolean => next !== undefined && (depths?.[next.stage].dead ?? 0) > 0;
+): Promise<boolean> {
+  const depth = next && depths?.[next.stage];
+  if (!depth || depth.dead === 0) return false;
+  // One that cannot be read is not done either.
+  const [found] = await readManifests(buckets, [next.batch]).catch(() => []);
+  const manifest = next.stage === "loading" ? found?.processed : found?.ingested;
+  if (!manifest) return true;
+  const deliveries = (DELIVERIES - 1) * (depth.visibilityTimeout ?? 0) * 1000;
+  return Date.now() - Date.parse(manifest.committed_at) >= deliveries;
+}

@@ -38,6 +38,8 @@ export interface Look {
   readonly nextCommitted: number | undefined;
   /** Why it is not loaded, where it is time to ask and something was found. */
   readonly cause: Error | undefined;
+  /** Whether the next batch in line was delivered as often as a message is, and failed each time. */
+  readonly isGivenUp: boolean;
   /** Whether the source has changes that nobody read for longer than is usual. */
   readonly isUnread: boolean;
   /** How long the fence has been held back, in seconds; at least so long, where nobody is to be seen. */
@@ -79,7 +81,10 @@ export async function lookAt(places: Places, patience: Patience): Promise<Look> 
   };
 }
 
-type LakeLook = Pick<Look, "line" | "recent" | "arrivals" | "nextCommitted" | "cause"> & {
+type LakeLook = Pick<
+  Look,
+  "line" | "recent" | "arrivals" | "nextCommitted" | "cause" | "isGivenUp"
+> & {
   readonly manifests: readonly IngestionManifest[];
 };
 
@@ -95,6 +100,7 @@ async function lookAtLake(
     arrivals: [],
     nextCommitted: undefined,
     cause: undefined,
+    isGivenUp: false,
     manifests: [],
   };
   try {
@@ -103,7 +109,7 @@ async function lookAtLake(
     const newest = line.newest?.batch ?? 0;
     const numbers = Array.from({ length: Math.min(RECENT, newest) }, (_, i) => newest - i);
     const next = nextInLine(line);
-    const isStuck = isGivenUp(next, depths);
+    const isStuck = await isGivenUp(places.buckets, next, depths);
     const [first] = next ? await readManifests(places.buckets, [next.batch]) : [];
     const committed = first?.ingested?.committed_at;
     const nextCommitted = committed === undefined ? undefined : Date.parse(committed);
@@ -116,6 +122,7 @@ async function lookAtLake(
       arrivals: ledger ? await arrivals(ledger, line.loaded, 3600) : [],
       nextCommitted,
       cause,
+      isGivenUp: isStuck,
       manifests: (await readManifests(places.buckets, numbers)).flatMap(
         ({ ingested }) => ingested ?? [],
       ),

@@ -1,6 +1,6 @@
 /** Whether all is well: one sentence, what is known, what is not at risk, what to type. */
 import { counted, duration, listed, whole } from "../words.ts";
-import { isGivenUp, nextInLine, type Line } from "./line.ts";
+import { nextInLine, type Line } from "./line.ts";
 import type { Look, Patience } from "./look.ts";
 import { STAGES, type Places, type QueueDepth, type Stage } from "./places.ts";
 import type { SourceLook } from "./source.ts";
@@ -25,7 +25,7 @@ export const lagOf = ({ now, nextCommitted }: Look): number =>
 export function isStanding(look: Look, { silent }: Patience): boolean {
   const { line, arrivals, now } = look;
   if (line instanceof Error) return true;
-  if (look.cause !== undefined || isGivenUp(nextInLine(line), depthsOf(look))) return true;
+  if (look.cause !== undefined || look.isGivenUp) return true;
   const last = arrivals.at(-1)?.at ?? 0;
   return lagOf(look) > silent * 1000 && now - last > silent * 1000;
 }
@@ -169,16 +169,14 @@ function stopped(look: Look, line: Line, places: Places): Verdict {
   const { batch, stage } = nextInLine(line)!;
   const { waiting, loaded, load, newest } = line;
   const later = waiting.length - 1;
-  const depth = depthsOf(look)?.[stage];
-  const isGiven = (depth?.dead ?? 0) > 0;
-  const reason = isGiven ? `${stage} failed five times` : `${stage} does not get it done`;
+  const { cause, isGivenUp } = look;
+  const reason = isGivenUp ? `${stage} failed five times` : `${stage} does not get it done`;
   const stays =
     load === undefined
       ? "The warehouse has no batch yet."
       : `The warehouse stays as it was at ${clock(load.loadedAt, look.now)}, after batch ${whole(loaded)}.`;
   const waits =
     later > 0 ? `${batches(waiting.slice(1))} ${later === 1 ? "waits" : "wait"} behind it. ` : "";
-  const { cause } = look;
   return {
     status: "bad",
     short: `Stopped at ${whole(batch)}`,
@@ -194,10 +192,10 @@ function stopped(look: Look, line: Line, places: Places): Verdict {
     steps: [
       ...(cause ? mend(cause, places) : [logs(places, stage, batch)]),
       {
-        text: isGiven
+        text: isGivenUp
           ? "Then put its message back into the queue; what waits follows by itself."
           : "Then have it done now; what waits follows by itself.",
-        command: command(places, isGiven ? `redrive ${stage}` : `replay ${batch}`),
+        command: command(places, isGivenUp ? `redrive --queue ${stage}` : `replay ${batch}`),
       },
       {
         text: "Check that source and warehouse agree.",
@@ -363,7 +361,7 @@ function well(look: Look, { newest, load }: Line, places: Places): Verdict {
     text: `${text} The batches that they name are done; they only have to leave the queue.`,
     steps: dead.map((stage) => ({
       text: `Put those of ${stage} back: they find their work done.`,
-      command: command(places, `redrive ${stage}`),
+      command: command(places, `redrive --queue ${stage}`),
     })),
   };
 }

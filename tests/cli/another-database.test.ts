@@ -92,6 +92,32 @@ describe("a database that is not totesys", () => {
     expect(readFileSync(sources, "utf8")).to.equal(before_);
   });
 
+  it("declares tables of any name: words of the declarations, another schema's, two that are one as constants", async () => {
+    await p.shop.none(
+      `create schema odd; create table odd.date (id int primary key, date date); create table odd.book (id int primary key);
+       create table odd."b-k" (id int primary key); create table odd."b k" (id int primary key); create table odd.key (id int primary key)`,
+    );
+    const before_ = await declaredSources(sources);
+    expect(await run("sources", "pull", "--file", sources, "--schema", "odd")).to.equal(0);
+    const pulled = [...(await declaredSources(sources))].filter(([name]) => !before_.has(name));
+    expect(Object.fromEntries(pulled.map(([name, source]) => [name, source.name]))).to.deep.equal({
+      _date: "date",
+      _key: "key",
+      b_k: "b k",
+      odd_b_k: "b-k",
+      odd_book: "book",
+    });
+    expect(await run("sources", "check", "--file", sources)).to.equal(0);
+    const date = (await p.shop.task((db) => readSchema(db, "odd"))).get("date")!;
+    await writeTable(root, "dim_day", date);
+    const tables = await readTables(path.join(root, "tables"));
+    expect(Object.keys(tables.find(({ name }) => name === "dim_day")!.columns)).to.deep.equal([
+      "id",
+      "date",
+    ]);
+    rmSync(path.join(root, "tables", "dim_day.ts"));
+  });
+
   it("has a star at once, of tables that were written from its columns", async () => {
     for (const [name, source] of [
       ["dim_book", "book"],

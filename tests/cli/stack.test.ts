@@ -169,6 +169,22 @@ describe("totes and the stack in the background", function () {
     expect(came.changed["dim_transaction"]).to.equal(5);
   });
 
+  it("run goes by the warehouse and no receipt: one that was emptied is filled again", async () => {
+    const { warehouse } = state();
+    const [tables] = await query(
+      warehouse,
+      "select string_agg(relname, ', ') from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace",
+    );
+    await query(warehouse, `truncate ${String(tables)}`);
+    await query(warehouse, "drop schema etl cascade");
+    const { code, out } = await totes("run");
+    expect(code).to.equal(0);
+    expect(out).to.match(/nothing new; batch 2 was not in the warehouse yet/);
+    expect(out).to.match(/dim_staff 20/);
+    expect(await query(warehouse, "select count(*) from dim_staff")).to.deep.equal(["20"]);
+    expect((await totes("run")).out).to.match(/^ {2}Nothing changed: batch 2 is the newest/);
+  });
+
   it("logs follow one batch through three functions, and no other", async () => {
     const { code, out, err } = await totes("logs", "--batch", "1", "--json");
     expect({ code, err }).to.deep.equal({ code: 0, err: "" });

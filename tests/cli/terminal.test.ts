@@ -85,4 +85,23 @@ describe("a terminal", () => {
         "              eleven twelve thirteen\n",
     );
   });
+
+  it("shows of hostile text what a terminal would obey, or show backwards, as a stain", () => {
+    const evil = "a\x1b[2Jb\x9b31mc\rd\u202ee";
+    const stained = "a\ufffd[2Jb\ufffd31mc d\ufffde";
+    const lines = (say: (terminal: Terminal) => void): string[] => said(60, say).trim().split("\n");
+    for (const say of [
+      (terminal: Terminal): void => terminal.heading(evil),
+      (terminal: Terminal): void => terminal.paragraph(evil),
+      (terminal: Terminal): void => terminal.alarm(evil),
+      (terminal: Terminal): void => terminal.item(evil),
+    ])
+      expect(lines(say)).to.deep.equal([stained]);
+    const asLine = stained.replace(" ", "\ufffd");
+    expect(lines((terminal) => terminal.line(evil))).to.deep.equal([asLine]);
+    expect(lines((terminal) => terminal.field(evil, evil))).to.deep.equal([`${asLine} ${stained}`]);
+    expect(lines((terminal) => terminal.table(["x"], [[evil]]))[1]).to.equal(`  ${asLine}`);
+    const narrow = lines((terminal) => terminal.table(["x", "y".repeat(60)], [[evil, evil]]));
+    expect(narrow.join()).to.not.match(/[\x1b\x9b\r\u202e]/);
+  });
 });

@@ -66,6 +66,13 @@ describe("what an operator has the functions do", () => {
     await expect(checkSkippable(places, 3)).to.be.rejectedWith(
       /^batch 3 was left out already, on 20\S+Z: its file is gone$/,
     );
+    expect(await replay(places, invoke, 3)).to.deep.equal({
+      batch: 3,
+      transformation: "done already",
+      loaded: [],
+      isLoaded: false,
+      leftOut: "its file is gone",
+    });
   });
 
   it("a table is read again from the start, which brings what was left out", async () => {

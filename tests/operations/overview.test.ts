@@ -1,14 +1,22 @@
+import { batch } from "../../src/operations/batch.ts";
+import { batches } from "../../src/operations/batches.ts";
 import { PATIENCE } from "../../src/operations/look.ts";
 import { overview } from "../../src/operations/overview.ts";
 import type { Check, Overview } from "../../src/operations/types.ts";
 import { connectWith } from "../../src/postgres/connection.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { whyNotTaken } from "../support/told.ts";
 import { placesOf } from "./support.ts";
 
 const check = (of: Overview, id: string): Check => of.checks.find((one) => one.id === id)!;
-const commands = ({ verdict }: Overview): (string | undefined)[] =>
-  verdict.steps.map((step) => step.command);
+/** What the tests saw that somebody is to type. */
+const told = new Set<string>();
+const commands = ({ verdict, checks }: Overview): (string | undefined)[] => {
+  for (const { command } of [verdict.steps, ...checks.map(({ steps = [] }) => steps)].flat())
+    if (command?.startsWith("npx totes ")) told.add(command);
+  return verdict.steps.map((step) => step.command);
+};
 
 describe("an overview of a pipeline", () => {
   let p: TestPipeline;
@@ -69,6 +77,18 @@ describe("an overview of a pipeline", () => {
     ]);
   });
 
+  it("does not take dead letters of batches before for the next one's: it had no time to fail five times", async () => {
+    const depths = { dead: 1, visibilityTimeout: 3600 };
+    const places = await placesOf(p, { loading: depths });
+    const seen = await overview(places);
+    expect(seen.verdict).to.include({ status: "busy", short: "1 batch on the way" });
+    expect(seen.recent[0]).to.include({ batch: 2, status: "waiting", attempts: 1 });
+    expect(check(seen, "queues").status).to.equal("bad");
+    const [newest] = (await batches(places)).batches;
+    expect(newest).to.include({ batch: 2, status: "waiting" });
+    expect(await batch(places, 2)).to.include({ batch: 2, status: "waiting", attempts: 1 });
+  });
+
   it("whose line stands names the column that differs, what waits, and each step", async () => {
     await p.shop.none("update staff set first_name = 'Bea' where staff_id = 1");
     await p.ingest();
@@ -88,7 +108,7 @@ describe("an overview of a pipeline", () => {
     );
     expect(commands(seen)).to.deep.equal([
       "npx totes doctor",
-      "npx totes redrive loading",
+      "npx totes redrive --queue loading",
       "npx totes reconcile",
       'npx totes skip 2 --why "…"',
     ]);
@@ -111,7 +131,7 @@ describe("an overview of a pipeline", () => {
   it("of a pipeline that left dead letters behind says that their work is done", async () => {
     const seen = await overview(await placesOf(p, { loading: { dead: 2 } }));
     expect(seen.verdict).to.include({ status: "warn", short: "Dead letters" });
-    expect(commands(seen)).to.deep.equal(["npx totes redrive loading"]);
+    expect(commands(seen)).to.deep.equal(["npx totes redrive --queue loading"]);
   });
 
   it("names the transaction that holds the fence back, as far as the user may see it", async () => {
@@ -193,5 +213,10 @@ describe("an overview of a pipeline", () => {
     const noLake = await overview({ ...places, buckets: { ingestion: "gone", processed: "gone" } });
     expect(noLake.verdict).to.include({ status: "bad", short: "Lake unreachable" });
     expect(noLake.quarantined).to.equal(1);
+  });
+
+  it("has nothing typed that totes does not take", async () => {
+    expect(told).to.include("npx totes redrive --queue loading");
+    for (const line of told) expect(await whyNotTaken(line), line).to.equal(undefined);
   });
 });

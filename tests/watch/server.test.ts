@@ -1,4 +1,5 @@
 // The server of the page, spoken to as a browser does, and as what means it ill.
+import { setTimeout as delay } from "node:timers/promises";
 import { request, type IncomingHttpHeaders } from "node:http";
 import { atMostEvery, type Answers } from "../../watch/answers.ts";
 import { stagesBetween } from "../../watch/live.ts";
@@ -72,6 +73,18 @@ describe("the server of totes watch", () => {
   it("only reads", async () => {
     for (const method of ["POST", "PUT", "DELETE", "OPTIONS"])
       expect((await ask("/api/overview", {}, method)).status, method).to.equal(405);
+  });
+
+  it("goes on after a path that is none", async () => {
+    for (const [path, status] of [
+      ["//", 404],
+      ["//evil.example/api/overview", 404],
+      ["http://evil.example/api/overview", 404],
+      ["@[", 400],
+      [":99999/", 400],
+    ] as const)
+      expect((await ask(path)).status, path).to.equal(status);
+    expect((await ask("/api/overview")).status).to.equal(200);
   });
 
   it("gives the page's files and no others", async () => {
@@ -168,5 +181,24 @@ describe("atMostEvery", () => {
     await expect(ask()).to.be.rejectedWith("not yet");
     expect(await Promise.all([ask(), ask()])).to.deep.equal([2, 2]);
     expect(await ask()).to.equal(2);
+  });
+
+  it("asks nobody again while an answer is under way, however long it takes", async () => {
+    let count = 0;
+    let end: (() => void) | undefined;
+    const ask = atMostEvery(1, async () => {
+      count++;
+      await new Promise<void>((resolve) => (end = resolve));
+      return count;
+    });
+    const first = ask();
+    await delay(10);
+    const second = ask();
+    end!();
+    expect(await Promise.all([first, second])).to.deep.equal([1, 1]);
+    await delay(10);
+    const third = ask();
+    end!();
+    expect(await third).to.equal(2);
   });
 });
