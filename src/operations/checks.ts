@@ -90,7 +90,7 @@ function queues(look: Look, places: Places): Check {
       text: `Given up after five deliveries: ${listed(dead)}. ${inQueues}`,
       steps: STAGES.filter((stage) => depths[stage].dead > 0).map((stage) => ({
         text: `When the cause is mended, put those of ${stage} back.`,
-        command: command(places, `redrive ${stage}`),
+        command: command(places, `redrive --queue ${stage}`),
       })),
     };
   const all = STAGES.reduce(

@@ -88,7 +88,7 @@ describe("an overview of a pipeline", () => {
     );
     expect(commands(seen)).to.deep.equal([
       "npx totes doctor",
-      "npx totes redrive loading",
+      "npx totes redrive --queue loading",
       "npx totes reconcile",
       'npx totes skip 2 --why "…"',
     ]);
@@ -111,7 +111,7 @@ describe("an overview of a pipeline", () => {
   it("of a pipeline that left dead letters behind says that their work is done", async () => {
     const seen = await overview(await placesOf(p, { loading: { dead: 2 } }));
     expect(seen.verdict).to.include({ status: "warn", short: "Dead letters" });
-    expect(commands(seen)).to.deep.equal(["npx totes redrive loading"]);
+    expect(commands(seen)).to.deep.equal(["npx totes redrive --queue loading"]);
   });
 
   it("names the transaction that holds the fence back, as far as the user may see it", async () => {
