@@ -9,8 +9,7 @@ import type { LoadingSummary } from "../loading/load.ts";
 import type { TransformationSummary } from "../transformation/transform.ts";
 import { whole } from "../words.ts";
 import { nextInLine, readLine, type Line } from "./line.ts";
-import type { Function } from "./logs.ts";
-import type { Places } from "./places.ts";
+import type { Function, Places } from "./places.ts";
 import { hasLedger, loadsOfBatches } from "./loads.ts";
 
 /** What was asked for cannot be done as things are: says why, and what can be. Nothing was done. */
