@@ -3,6 +3,7 @@ import { backfill } from "./verbs/backfill.ts";
 import { batch } from "./verbs/batch.ts";
 import { batches } from "./verbs/batches.ts";
 import { catalog } from "./verbs/catalog.ts";
+import { deletes } from "./verbs/deletes.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
 import { logs } from "./verbs/logs.ts";
@@ -33,6 +34,7 @@ export const VERBS: readonly Verb[] = [
   batch,
   quarantine,
   reconcile,
+  deletes,
   rebuild,
   replay,
   skip,

@@ -1,13 +1,8 @@
 // What the functions said, in the order in which they said it.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Stretch } from "../../src/aws/logs.ts";
-import {
-  FUNCTIONS,
-  logs as linesOf,
-  whenWas,
-  type LogLine,
-  type Wanted,
-} from "../../src/operations/logs.ts";
+import { logs as linesOf, whenWas, type LogLine, type Wanted } from "../../src/operations/logs.ts";
+import { FUNCTIONS } from "../../src/operations/places.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { useStage } from "../stage.ts";

@@ -17,7 +17,7 @@ import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { isAgreed } from "../agreed.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { shareOf, UsageError, wholeNumber } from "../options.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
 import { counted, listed, seconds, whole, type Terminal } from "../terminal.ts";
@@ -218,13 +218,6 @@ function when(text: string): number | Date {
   throw new UsageError(`--since takes a batch's number or a date (2026-11-25), not "${text}"`);
 }
 
-function share(text: string): number {
-  const found = /^(\d*\.?\d+)(%?)$/.exec(text);
-  const value = Number(found?.[1]) / (found?.[2] === "%" ? 100 : 1);
-  if (value > 0 && value <= 1) return value;
-  throw new UsageError(`--sample takes a share, 0.1 or 10%, not "${text}"`);
-}
-
 export const reconcile = defineVerb({
   command: "reconcile",
   describe: "compares the warehouse with the shop, row by row, and names each that differs",
@@ -257,7 +250,7 @@ export const reconcile = defineVerb({
       .option("sample", {
         type: "string",
         describe: "a share of the key ranges: 0.1 or 10%",
-        coerce: share,
+        coerce: (text: string) => shareOf("sample", text),
       })
       .option("limit", {
         type: "string",

@@ -4,11 +4,7 @@ import { readLog, type LogEvent, type Stretch } from "../aws/logs.ts";
 import { isObject } from "../json.ts";
 import { readIngestionManifest } from "../lake/manifest.ts";
 import { batches } from "./batches.ts";
-import type { Places } from "./places.ts";
-
-/** The functions that there are logs of, in the order of a batch's way. */
-export const FUNCTIONS = ["ingestion", "transformation", "loading", "reconciliation"] as const;
-export type Function = (typeof FUNCTIONS)[number];
+import type { Function, Places } from "./places.ts";
 
 /** A line of a log. */
 export interface LogLine {

@@ -1,4 +1,5 @@
 /** Rows that the source has deleted: looked for by their keys alone, range by range, by hash while nothing is gone. */
+import type { IngestionSummary } from "../ingestion/ingest.ts";
 import type { Key } from "../ingestion/keyset.ts";
 import { beginSnapshot, readSnapshot } from "../ingestion/snapshot.ts";
 import { getLastUpload } from "../lake/manifest.ts";
@@ -33,6 +34,14 @@ export interface Gone {
   readonly keys: readonly Key[];
   /** Why nobody believes it until it is confirmed. */
   readonly doubt?: string;
+}
+
+/** What became of a look at all of them. */
+export interface Deletes {
+  /** By source whose deletes are detected. */
+  readonly deletes: readonly Omit<Gone, "keys">[];
+  /** The batch that tells the lake; absent where there is nothing to tell. */
+  readonly ingested?: IngestionSummary;
 }
 
 export interface DeletesOptions {
@@ -129,6 +138,11 @@ interface Watched {
   readonly source: Source;
   readonly tables: readonly Table[];
 }
+
+/** Names of the sources whose deletes are detected, and reach a star table. */
+export const sourcesWithDeletes = (tables: readonly Table[]): string[] => [
+  ...watchedBy(tables).keys(),
+];
 
 function watchedBy(tables: readonly Table[]): Map<string, Watched> {
   const watched = new Map<string, Watched>();
@@ -282,7 +296,7 @@ class KeyComparison {
   async #doubt(rows: number, live: number, gone: number, first: KeyTexts): Promise<string> {
     const { name: source } = this.#declared;
     const what = `${gone} of ${live} rows of ${source} are gone`;
-    const confirm = `if it is meant, send { "deletes": true, "confirmed": ["${source}"] } to reconciliation`;
+    const confirm = `if it is meant, \`totes deletes --confirm ${source}\` says so`;
     if (rows === 0) return `${what}: it is empty, as after TRUNCATE; ${confirm}`;
     const later = within(this.#theirs, "t", { from: first, to: null });
     const { none } = await this.#source.db.one<{ none: boolean }>(
