@@ -21,6 +21,7 @@ import { failureOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, startAnew, type TestPipeline } from "../support/pipeline.ts";
 import { ingestWith, loadWith, runWith, tablesOf, transformWith } from "../support/stages.ts";
+import { deletedOf } from "./support.ts";
 
 const place = defineSource("place", { place_id: key(integer), word: text }, { deletes: detect });
 const thing = defineSource("thing", { thing_id: key(integer), word: text }, { deletes: detect });
@@ -61,16 +62,8 @@ describe("deletes are detected:", () => {
     await startAnew(p);
   });
 
-  const find = (tables: readonly Table[], options?: DeletesOptions): Promise<Gone[]> => {
-    Object.assign(process.env, p.env);
-    const open = (side: "source" | "warehouse") => () =>
-      getConnection({ ...p[side], schema: "public" });
-    const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET };
-    return findDeleted(
-      { source: open("source"), warehouse: open("warehouse"), buckets, tables },
-      options,
-    );
-  };
+  const find = (tables: readonly Table[], options?: DeletesOptions): Promise<Gone[]> =>
+    deletedOf(p, tables, options);
   const ids = ({ keys }: Gone): number[] => keys.map((one) => Number(Object.values(one)[0]));
 
   it("nothing before the first load, and nothing where nothing was deleted", async () => {
