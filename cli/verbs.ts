@@ -6,6 +6,7 @@ import { catalog } from "./verbs/catalog.ts";
 import { deletes } from "./verbs/deletes.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
+import { lake } from "./verbs/lake.ts";
 import { logs } from "./verbs/logs.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
@@ -36,6 +37,7 @@ export const VERBS: readonly Verb[] = [
   reconcile,
   deletes,
   rebuild,
+  lake,
   replay,
   skip,
   redrive,
