@@ -81,6 +81,7 @@ const parameters = {
   visibilityTimeout: whole(1, 43_200),
   batchRows: whole(1, 10_000_000),
   batchBytes: whole(1, 1_000_000_000),
+  transformationConcurrency: whole(2, 1000), // what AWS allows of a queue
   continueAtOnce: flag,
   reservedConcurrency: orNull(whole(1, 1000)),
   logLevel: v.picklist(["DEBUG", "INFO", "WARN", "ERROR"]),

@@ -32,6 +32,7 @@ const GIVEN = {
   visibilityTimeout: 1800,
   batchRows: 100_000,
   batchBytes: 33_554_432,
+  transformationConcurrency: 2,
   continueAtOnce: true,
   reservedConcurrency: null,
   logLevel: "INFO",
@@ -110,6 +111,10 @@ describe("stage parameters", () => {
     ],
     [{ memorySize: "1 GB" }, 'memorySize: expected a whole number from 128 to 10240, found "1 GB"'],
     [{ batchRows: 0 }, "batchRows: expected a whole number from 1 to 10000000, found 0"],
+    [
+      { transformationConcurrency: 1 },
+      "transformationConcurrency: expected a whole number from 2 to 1000, found 1",
+    ],
     [{ timeout: 901 }, "timeout: expected a whole number from 1 to 900, found 901"],
     [
       { reservedConcurrency: 0 },

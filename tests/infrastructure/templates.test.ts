@@ -182,12 +182,14 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       const mappings = ofType(template, "AWS::Lambda::EventSourceMapping");
       expect(mappings).to.have.length(3);
       for (const [id, { Properties }] of mappings) {
+        const [name] = referencesIn(Properties["FunctionName"]);
+        const given =
+          name === "TransformationLambdaFunction" && parameters["transformationConcurrency"];
         expect(Properties, id).to.deep.include({
           BatchSize: 1,
-          ScalingConfig: { MaximumConcurrency: 2 },
+          ScalingConfig: { MaximumConcurrency: Number(given || 2) },
         });
         const queue = template.Resources[referencesIn(Properties["EventSourceArn"])[0]!]!;
-        const [name] = referencesIn(Properties["FunctionName"]);
         // Ingestion has one thing to do, whatever the message: it succeeds or throws.
         expect(Properties["FunctionResponseTypes"], id).to.deep.equal(
           name === "IngestionLambdaFunction" ? undefined : ["ReportBatchItemFailures"],
