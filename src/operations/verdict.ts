@@ -197,7 +197,7 @@ function stopped(look: Look, line: Line, places: Places): Verdict {
         text: isGiven
           ? "Then put its message back into the queue; what waits follows by itself."
           : "Then have it done now; what waits follows by itself.",
-        command: command(places, isGiven ? `redrive ${stage}` : `replay ${batch}`),
+        command: command(places, isGiven ? `redrive --queue ${stage}` : `replay ${batch}`),
       },
       {
         text: "Check that source and warehouse agree.",
@@ -363,7 +363,7 @@ function well(look: Look, { newest, load }: Line, places: Places): Verdict {
     text: `${text} The batches that they name are done; they only have to leave the queue.`,
     steps: dead.map((stage) => ({
       text: `Put those of ${stage} back: they find their work done.`,
-      command: command(places, `redrive ${stage}`),
+      command: command(places, `redrive --queue ${stage}`),
     })),
   };
 }

@@ -1,14 +1,23 @@
 import { PATIENCE } from "../../src/operations/look.ts";
-import { overview } from "../../src/operations/overview.ts";
+import { overview as look } from "../../src/operations/overview.ts";
 import type { Check, Overview } from "../../src/operations/types.ts";
 import { connectWith } from "../../src/postgres/connection.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { refusalOf } from "../support/totes.ts";
 import { placesOf } from "./support.ts";
 
 const check = (of: Overview, id: string): Check => of.checks.find((one) => one.id === id)!;
 const commands = ({ verdict }: Overview): (string | undefined)[] =>
   verdict.steps.map((step) => step.command);
+
+/** An overview that tells nothing to type that the command line refuses. */
+async function overview(...of: Parameters<typeof look>): Promise<Overview> {
+  const seen = await look(...of);
+  for (const line of commands(seen))
+    if (line?.startsWith("npx totes")) expect(await refusalOf(line), line).to.equal("");
+  return seen;
+}
 
 describe("an overview of a pipeline", () => {
   let p: TestPipeline;
@@ -88,7 +97,7 @@ describe("an overview of a pipeline", () => {
     );
     expect(commands(seen)).to.deep.equal([
       "npx totes doctor",
-      "npx totes redrive loading",
+      "npx totes redrive --queue loading",
       "npx totes reconcile",
       'npx totes skip 2 --why "…"',
     ]);
@@ -111,7 +120,7 @@ describe("an overview of a pipeline", () => {
   it("of a pipeline that left dead letters behind says that their work is done", async () => {
     const seen = await overview(await placesOf(p, { loading: { dead: 2 } }));
     expect(seen.verdict).to.include({ status: "warn", short: "Dead letters" });
-    expect(commands(seen)).to.deep.equal(["npx totes redrive loading"]);
+    expect(commands(seen)).to.deep.equal(["npx totes redrive --queue loading"]);
   });
 
   it("names the transaction that holds the fence back, as far as the user may see it", async () => {

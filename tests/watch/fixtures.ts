@@ -123,7 +123,7 @@ const verdicts = (newest: number): Record<State, Verdict> => ({
       },
       {
         text: "Put batch 43 back in the queue. The 6 waiting batches follow by themselves.",
-        command: "npx totes redrive loading",
+        command: "npx totes redrive --queue loading",
       },
       { text: "Check that warehouse and shop agree.", command: "npx totes reconcile" },
       {

@@ -154,7 +154,7 @@ describe("the page of totes watch", function () {
     await tab.page.waitForSelector("#health.ok");
     answers = answersOf("stopped");
     await tab.page.waitForSelector("#said:has-text('Stopped at batch 43.')", { state: "attached" });
-    expect(await text("#todo")).to.include("npx totes redrive loading");
+    expect(await text("#todo")).to.include("npx totes redrive --queue loading");
     expect(await text(".token.warn")).to.equal("44–49 wait");
     expect(await text("#health")).to.equal("Stopped at 43");
     await tab.page.click(".checks a[href='#/batches/43']");
