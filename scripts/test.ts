@@ -16,7 +16,7 @@ const AROUND = [
 
 /** Each half's options of mocha. */
 const HALVES = {
-  service: AROUND.flatMap((tests) => ["--ignore", tests]),
+  service: ["tests/**/*.test.ts", ...AROUND.flatMap((tests) => ["--ignore", tests])],
   around: ["--no-config", ...configured(), ...AROUND],
 } as const;
 type Half = keyof typeof HALVES;
@@ -33,9 +33,9 @@ const codes = await Promise.all([run(first!), ...others.map((half, at) => run(ha
 for (const log of logs) process.stdout.write(readFileSync(log));
 process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 
-/** .mocharc.json as a command line, but for which tests are run. */
+/** .mocharc.json as a command line. */
 function configured(): string[] {
-  const { spec: _, ...config } = JSON.parse(readFileSync(".mocharc.json", "utf8")) as Readonly<
+  const config = JSON.parse(readFileSync(".mocharc.json", "utf8")) as Readonly<
     Record<string, string | number | readonly string[]>
   >;
   return Object.entries(config).flatMap(([option, value]) =>
