@@ -24,15 +24,16 @@ const PARTS = {
   /** What is attacked for longer, and what is made again. */
   attacks: testsIn("chaos properties rebuild security"),
 };
-/** Each part's options of mocha. */
+/** What mocha is told of each part. */
 const OPTIONS = {
-  pipeline: only(PARTS.pipeline),
-  around: only(PARTS.around),
-  attacks: only(PARTS.attacks),
-  service: Object.values(PARTS)
-    .flat()
-    .filter((tests) => tests !== "--ignore")
-    .flatMap((tests) => ["--ignore", tests]),
+  ...PARTS,
+  service: [
+    "tests/**/*.test.ts",
+    ...Object.values(PARTS)
+      .flat()
+      .filter((tests) => tests !== "--ignore")
+      .flatMap((tests) => ["--ignore", tests]),
+  ],
 } as const;
 type Part = keyof typeof OPTIONS;
 
@@ -57,17 +58,6 @@ await Promise.all(
 );
 for (const part of others) process.stdout.write(readFileSync(logOf(part)));
 process.exitCode = isWell ? 0 : 1;
-
-/** .mocharc.json as a command line, but for which tests are run: these alone. */
-function only(tests: readonly string[]): string[] {
-  const { spec: _, ...config } = JSON.parse(readFileSync(".mocharc.json", "utf8")) as Readonly<
-    Record<string, string | number | readonly string[]>
-  >;
-  const options = Object.entries(config).flatMap(([option, value]) =>
-    [value].flat().flatMap((one) => [`--${option}`, String(one)]),
-  );
-  return ["--no-config", ...options, ...tests];
-}
 
 function logOf(part: Part): string {
   return `${values.json}${part}.log`;
