@@ -8,6 +8,7 @@ import { readReceipt } from "../../src/lake/receipts.ts";
 import type { LoadedBatch } from "../../src/loading/load-batch.ts";
 import type { LoadingSummary } from "../../src/loading/load.ts";
 import type { Stage } from "../../src/operations/places.ts";
+import { command } from "../../src/operations/verdict.ts";
 import { functionName, notDeployed } from "../stage.ts";
 
 /** Where the pipeline is that is to run. */
@@ -159,7 +160,7 @@ export class Run {
     } catch (error) {
       if (!this.#signal.aborted) throw error;
       throw new RunTimeout(
-        `${name} is not done after ${this.#seconds} seconds; it goes on without us: \`totes status\` says how far it is`,
+        `${name} is not done after ${this.#seconds} seconds; it goes on without us: \`${command(this.#place, "status")}\` says how far it is`,
         { cause: error },
       );
     }

@@ -1,5 +1,6 @@
 // One batch, from the source to the warehouse.
 import { batch as find } from "../../src/operations/batch.ts";
+import { command } from "../../src/operations/verdict.ts";
 import type { Batch } from "../../src/operations/types.ts";
 import { getLastUpload } from "../../src/lake/manifest.ts";
 import { counted, duration, size, whole } from "../../src/words.ts";
@@ -38,13 +39,14 @@ export const batch = defineVerb({
       );
     }
     answer(found);
-    show(terminal, found);
+    show(terminal, found, command(places, "rebuild --verify"));
     const isWhole = found.chain === "equal" && found.objects.every(({ verified }) => verified);
     return isWhole && found.status !== "failed" ? 0 : 1;
   },
 });
 
-function show(terminal: Terminal, found: Batch): void {
+/** @param verify what to type to have the whole lake looked at */
+function show(terminal: Terminal, found: Batch, verify: string): void {
   terminal.heading(`Batch ${whole(found.batch)}: ${found.status}`);
   if (found.error !== undefined) terminal.alarm(found.error);
   terminal.field(
@@ -58,15 +60,17 @@ function show(terminal: Terminal, found: Batch): void {
       ? "the first"
       : found.chain === "equal"
         ? "follows the batch before, byte for byte"
-        : "BROKEN: the manifest before is not the one that this was made after; `totes rebuild --verify` names all";
+        : "BROKEN: the manifest before is not the one that this was made after; " +
+          `\`${verify}\` names all`;
   terminal.field("chain", chain);
   terminal.heading("Time");
+  const width = Math.max(8, Math.min(BAR, terminal.width - 50));
   const end = Math.max(1, ...found.steps.map(({ end_ms }) => end_ms));
   for (const { name, start_ms, end_ms } of found.steps) {
-    const from = Math.min(BAR - 1, Math.floor((start_ms / end) * BAR));
-    const length = Math.max(1, Math.round(((end_ms - start_ms) / end) * BAR));
-    const bar = " ".repeat(from) + "█".repeat(Math.min(length, BAR - from));
-    terminal.line(`  ${bar.padEnd(BAR)} ${duration(end_ms - start_ms).padStart(9)}  ${name}`);
+    const from = Math.min(width - 1, Math.floor((start_ms / end) * width));
+    const length = Math.max(1, Math.round(((end_ms - start_ms) / end) * width));
+    const bar = " ".repeat(from) + "█".repeat(Math.min(length, width - from));
+    terminal.item(name, `${bar.padEnd(width)} ${duration(end_ms - start_ms).padStart(9)}  `);
   }
   terminal.heading("Objects");
   for (const { bucket, key, rows, bytes, verified, compacted } of found.objects)

@@ -1,5 +1,6 @@
 // The newest batches, a line each.
 import { batches as pageOf, type Only } from "../../src/operations/batches.ts";
+import { command } from "../../src/operations/verdict.ts";
 import type { BatchSummary } from "../../src/operations/types.ts";
 import { duration, whole } from "../../src/words.ts";
 import { wholeNumber } from "../options.ts";
@@ -42,7 +43,7 @@ export const batches = defineVerb({
     if (page.batches.length === 0) {
       terminal.line(
         page.total === 0
-          ? "  no such batch; `totes status` says how far the pipeline is"
+          ? `  no such batch; \`${command(places, "status")}\` says how far the pipeline is`
           : `  none before batch ${before}`,
       );
       return 0;
@@ -61,8 +62,8 @@ export const batches = defineVerb({
       ]),
     );
     terminal.line();
-    terminal.line(
-      `  ${whole(page.batches.length)} of ${whole(page.total)}; \`totes batch N\` says more of one`,
+    terminal.paragraph(
+      `${whole(page.batches.length)} of ${whole(page.total)}; \`${command(places, "batch N")}\` says more of one`,
     );
     return 0;
   },

@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Stretch } from "../../src/aws/logs.ts";
 import { logs as linesOf, whenWas, type LogLine, type Wanted } from "../../src/operations/logs.ts";
 import { FUNCTIONS } from "../../src/operations/places.ts";
+import { command } from "../../src/operations/verdict.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { useStage } from "../stage.ts";
@@ -78,7 +79,9 @@ async function stretchOf(
   if (batch === undefined) return { from: since ?? to - UNITS.h, to };
   const found = await whenWas(await placesOf(stage), batch);
   if (!found)
-    throw new UsageError(`there is no batch ${batch}; \`totes batches\` shows which there are`);
+    throw new UsageError(
+      `there is no batch ${batch}; \`${command(stage, "batches")}\` shows which there are`,
+    );
   return since === undefined ? found : { from: since, to };
 }
 

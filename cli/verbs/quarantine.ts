@@ -11,6 +11,7 @@ import { RETRIED, retryQuarantined } from "../../src/quarantine/retry.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { UsageError, wholeNumber } from "../options.ts";
+import { checkModules } from "../same-modules.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
 import { counted, listed, whole } from "../terminal.ts";
@@ -21,6 +22,7 @@ interface Asked extends Filter {
   /** Of the row to show. */
   readonly key: string | undefined;
   readonly limit: number;
+  readonly stage: string;
 }
 
 /** Does what an action says. Gives the exit code. */
@@ -94,6 +96,7 @@ const counts: Act = async (options, warehouse, { terminal, answer }) => {
 const retry: Act = async (options, warehouse, { terminal, answer }) => {
   const { INGESTION_BUCKET, SOURCE_SECRET } = getSettings("INGESTION_BUCKET", "SOURCE_SECRET");
   const tables = await getTables();
+  await checkModules(options.stage, INGESTION_BUCKET, tables);
   const summary = await terminal.working("Reading the rows in quarantine again", () =>
     retryQuarantined(
       warehouse,
@@ -175,7 +178,7 @@ export const quarantine = defineVerb({
     const { WAREHOUSE_SECRET } = getSettings("WAREHOUSE_SECRET");
     const warehouse = await connectWith(WAREHOUSE_SECRET);
     try {
-      return await ACTS[action]({ key, table, reason, limit }, warehouse, say);
+      return await ACTS[action]({ key, table, reason, limit, stage: stage.stage }, warehouse, say);
     } finally {
       await warehouse.close();
     }

@@ -18,6 +18,7 @@ import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { isAgreed } from "../agreed.ts";
 import { shareOf, UsageError, wholeNumber } from "../options.ts";
+import { checkModules } from "../same-modules.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
 import { counted, listed, seconds, whole, type Terminal } from "../terminal.ts";
@@ -48,6 +49,8 @@ async function run(options: Asked, say: Say): Promise<number> {
     "WAREHOUSE_SECRET",
     "PARQUET_CODEC",
   );
+  // Before it takes its time.
+  if (options.repair) await checkModules(options.stage, settings.INGESTION_BUCKET, tables);
   const codec = await codecNamed(settings.PARQUET_CODEC);
   const shown: Difference[] = [];
   const toRepair: Difference[] = [];

@@ -1,5 +1,6 @@
 // What the schedule does every ten minutes, now, and until it is in the warehouse.
 import { sum } from "../../src/observe.ts";
+import { command } from "../../src/operations/verdict.ts";
 import { getSettings } from "../../src/settings.ts";
 import { wholeNumber } from "../options.ts";
 import { FunctionFailed, Run, RunTimeout } from "../run/run.ts";
@@ -9,7 +10,11 @@ import { defineVerb, stageOptions, type Say } from "../verb.ts";
 
 const TIMEOUT = 600;
 
-async function perform(run: Run, { terminal, answer }: Say): Promise<number> {
+async function perform(
+  run: Run,
+  { terminal, answer }: Say,
+  typed: (line: string) => string,
+): Promise<number> {
   const startedAt = performance.now();
   const read = await terminal.working("ingestion reads what changed in the shop", (now) =>
     run.ingest((batch) => now(`ingestion goes on after batch ${whole(batch)}`)),
@@ -57,7 +62,7 @@ async function perform(run: Run, { terminal, answer }: Say): Promise<number> {
   );
   if (loaded.rejected > 0)
     terminal.alarm(
-      `${counted(loaded.rejected, "row")} did not fit and went to quarantine: \`totes quarantine\` says why.`,
+      `${counted(loaded.rejected, "row")} did not fit and went to quarantine: \`${typed("quarantine")}\` says why.`,
     );
   const took = performance.now() - startedAt;
   terminal.line();
@@ -97,7 +102,7 @@ export const run = defineVerb({
     const { PROCESSED_BUCKET } = getSettings("PROCESSED_BUCKET");
     const working = new Run({ stage: stage.stage, processedBucket: PROCESSED_BUCKET }, timeout);
     try {
-      return await perform(working, say);
+      return await perform(working, say, (line) => command(stage, line));
     } catch (error) {
       if (!(error instanceof FunctionFailed || error instanceof RunTimeout)) throw error;
       say.answer({ outcome: "failed", error: error.message });

@@ -11,6 +11,7 @@ import type { Connection } from "../postgres/connection.ts";
 import { whole } from "../words.ts";
 import { nextInLine, readLine } from "./line.ts";
 import type { Function, Places } from "./places.ts";
+import { command } from "./verdict.ts";
 import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 
 /** What was asked for cannot be done as things are: says why, and what can be. Nothing was done. */
@@ -131,9 +132,8 @@ export const detectDeletes = (invoke: Invoke, options: DeletesOptions): Promise<
 
 async function mustBe({ buckets, stage }: Places, batch: number): Promise<void> {
   if (await readIngestionManifest(buckets.ingestion, batch)) return;
-  const where = stage === "local" ? "" : ` --stage ${stage}`;
   throw new RefusedError(
-    `there is no batch ${whole(batch)}; \`totes batches${where}\` shows which there are`,
+    `there is no batch ${whole(batch)}; \`${command({ stage }, "batches")}\` shows which there are`,
   );
 }
 

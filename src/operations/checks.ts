@@ -5,7 +5,16 @@ import type { Look, Patience } from "./look.ts";
 import { STAGES, type Places, type Stage } from "./places.ts";
 import thresholds from "./thresholds.json" with { type: "json" };
 import type { Check, Status } from "./types.ts";
-import { batches, clock, command, depthsOf, isStanding, lagOf, whoHolds } from "./verdict.ts";
+import {
+  batches,
+  clock,
+  command,
+  depthsOf,
+  isStanding,
+  lagOf,
+  ofAnotherLake,
+  whoHolds,
+} from "./verdict.ts";
 
 const ORDER: readonly Status[] = ["bad", "warn", "busy", "idle", "ok"];
 
@@ -159,6 +168,7 @@ export function alarmsOn(look: Look, patience: Patience): string[] {
   const failing = new Set<Stage>();
   if (source instanceof Error || source.problem) failing.add("ingestion");
   if (warehouse instanceof Error || warehouse.problem) failing.add("loading");
+  if (!(line instanceof Error) && line.otherBucket !== undefined) failing.add("loading");
   if (next && isStanding(look, patience)) failing.add(next.stage);
   for (const stage of STAGES) {
     if (failing.has(stage)) on.push(`${stage}-errors`);
@@ -241,7 +251,14 @@ function lake({ line, now }: Look): Check {
   const check = { id: "chain", title: "Lake" };
   if (line instanceof Error)
     return { ...check, status: "bad", value: "no answer", text: line.message };
-  const { newest, waiting } = line;
+  const { newest, waiting, otherBucket } = line;
+  if (otherBucket !== undefined)
+    return {
+      ...check,
+      status: "bad",
+      value: "another",
+      text: ofAnotherLake(line, otherBucket),
+    };
   if (!newest)
     return {
       ...check,

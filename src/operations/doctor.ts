@@ -16,7 +16,7 @@ import { PATIENCE } from "./look.ts";
 import { STAGES, type Places } from "./places.ts";
 import { withPlace } from "./reach.ts";
 import { lookAtSource } from "./source.ts";
-import { whoHolds } from "./verdict.ts";
+import { command, whoHolds } from "./verdict.ts";
 import { lookAtWarehouse } from "./warehouse.ts";
 
 /** What the doctor looks at besides a pipeline's places. */
@@ -149,7 +149,7 @@ async function lake({ buckets }: Places): Promise<Finding> {
   );
 }
 
-async function queues({ queues: ask }: Places): Promise<Finding> {
+async function queues({ queues: ask, stage }: Places): Promise<Finding> {
   const title = "Queues";
   if (!ask) return ok(title, "there are none here");
   const depths = await ask().catch((error: unknown) => error as Error);
@@ -159,7 +159,7 @@ async function queues({ queues: ask }: Places): Promise<Finding> {
   return warn(
     title,
     `dead letters of ${listed(dead)}`,
-    "`totes status` says whether their work is done; `totes redrive` puts them back",
+    `\`${command({ stage }, "status")}\` says whether their work is done; \`${command({ stage }, "redrive")}\` puts them back`,
   );
 }
 

@@ -19,6 +19,8 @@ export interface Line {
   readonly waiting: readonly number[];
   /** Of those, the ones that are not transformed. */
   readonly untransformed: ReadonlySet<number>;
+  /** The bucket that lacks the newest batch of the warehouse, which was filled from another one: nothing is loaded from it. */
+  readonly otherBucket: string | undefined;
 }
 
 /**
@@ -36,15 +38,19 @@ export async function readLine(
   const [newest, waiting, transformed] = await Promise.all([
     getLastUpload(ingestion),
     listBatches(ingestion, loaded),
-    listBatches(processed, loaded),
+    listBatches(processed, Math.max(0, loaded - 1)),
   ]);
   const made = new Set(transformed);
+  // One that was skipped need not be there.
+  const isLoaded = load !== undefined && load.sha256 !== null;
+  const lacking = (newest?.manifest.batch ?? 0) < loaded ? ingestion : processed;
   return {
     newest: newest?.manifest,
     loaded,
     load,
     waiting,
     untransformed: new Set(waiting.filter((batch) => !made.has(batch))),
+    otherBucket: isLoaded && (lacking === ingestion || !made.has(loaded)) ? lacking : undefined,
   };
 }
 

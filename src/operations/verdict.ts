@@ -38,6 +38,7 @@ export function verdictOf(look: Look, places: Places, patience: Patience): Verdi
   const { source, warehouse, line } = look;
   if (line instanceof Error) return lakeLost(line, places);
   if (warehouse instanceof Error) return warehouseLost(warehouse, look, line, places);
+  if (line.otherBucket !== undefined) return otherLake(line, line.otherBucket, places);
   if (source instanceof Error) return sourceLost(source, look, line, places);
   if (isStanding(look, patience)) return stopped(look, line, places);
   if (source.problem) return refused(source.problem, look, line, places);
@@ -85,6 +86,32 @@ function lakeLost(error: Error, places: Places): Verdict {
           },
         ]
       : [doctor(places)],
+  };
+}
+
+/** What the loader says of it, too. */
+export const ofAnotherLake = ({ loaded }: Line, bucket: string): string =>
+  `the warehouse has loaded batch ${whole(loaded)}, and ${bucket} has no such batch: it was filled from another lake; ` +
+  "correct INGESTION_BUCKET, PROCESSED_BUCKET or WAREHOUSE_SECRET, or restore the manifest";
+
+function otherLake(line: Line, bucket: string, places: Places): Verdict {
+  const text = ofAnotherLake(line, bucket);
+  return {
+    status: "bad",
+    short: "Another lake",
+    title: "Stopped: the warehouse was filled from another lake than this.",
+    text: `The warehouse stays as it is, at batch ${whole(line.loaded)}: nothing is loaded from a lake that lacks what it has.`,
+    error: { heading: "A bucket lacks what the warehouse has", text, raw: text },
+    steps: [
+      {
+        text: "Correct what the functions are told (deploy the stage again), or restore the bucket's manifests. Then look again.",
+        command: command(places, "status"),
+      },
+      {
+        text: "Once they are restored, name all that is missing or altered beside.",
+        command: command(places, "rebuild --verify"),
+      },
+    ],
   };
 }
 

@@ -220,7 +220,7 @@ describe("totes and the stack in the background", function () {
   it("logs refuse a batch that there is not, and a time that is none", async () => {
     expect(await totes("logs", "--batch", "9")).to.deep.include({
       code: 2,
-      err: "there is no batch 9; `totes batches` shows which there are; `totes logs --help` says what there is\n",
+      err: "there is no batch 9; `npx totes batches` shows which there are; `totes logs --help` says what there is\n",
     });
     expect((await totes("logs", "--since", "yesterday")).err).to.match(
       /^--since takes a number with s, m, h or d, or a time like 2026-11-05T14:30Z, not "yesterday"/,

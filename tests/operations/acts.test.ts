@@ -50,7 +50,10 @@ describe("what an operator has the functions do", () => {
       isLoaded: true,
     });
     await expect(replay(places, invoke, 9)).to.be.rejectedWith(
-      "there is no batch 9; `totes batches` shows which there are",
+      "there is no batch 9; `npx totes batches` shows which there are",
+    );
+    await expect(replay({ ...places, stage: "dev" }, invoke, 9)).to.be.rejectedWith(
+      "`npx totes batches --stage dev`",
     );
     await p.expectTrue();
   });

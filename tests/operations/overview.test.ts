@@ -1,5 +1,6 @@
 import { batch } from "../../src/operations/batch.ts";
 import { batches } from "../../src/operations/batches.ts";
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { PATIENCE } from "../../src/operations/look.ts";
 import { overview as look } from "../../src/operations/overview.ts";
 import type { Check, Overview } from "../../src/operations/types.ts";
@@ -217,5 +218,23 @@ describe("an overview of a pipeline", () => {
     const noLake = await overview({ ...places, buckets: { ingestion: "gone", processed: "gone" } });
     expect(noLake.verdict).to.include({ status: "bad", short: "Lake unreachable" });
     expect(noLake.quarantined).to.equal(1);
+  });
+
+  it("of another lake than the warehouse was filled from says so, whichever bucket it is", async () => {
+    const places = await placesOf(p, {});
+    await p.s3.send(new CreateBucketCommand({ Bucket: "empty" }));
+    for (const buckets of [
+      { ...places.buckets, ingestion: "empty" },
+      { ...places.buckets, processed: "empty" },
+      { ingestion: "empty", processed: "empty" },
+    ]) {
+      const { verdict, batches: newest, checks } = await overview({ ...places, buckets });
+      expect(verdict, JSON.stringify([buckets, newest])).to.include({
+        status: "bad",
+        short: "Another lake",
+      });
+      expect(verdict.error!.text).to.match(/has loaded batch \d+, and empty has no such batch/);
+      expect(checks.find(({ id }) => id === "chain")!.status).to.equal("bad");
+    }
   });
 });

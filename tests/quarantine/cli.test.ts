@@ -1,4 +1,8 @@
 // `totes quarantine`, as a person or a script runs it.
+import { ingest } from "../../src/ingestion/ingest.ts";
+import { getConnection } from "../../src/postgres/connection.ts";
+import { getTables } from "../../src/registry.ts";
+import { withEnvironment } from "../support/environment.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { callTotes, spawnTotes, type Ran } from "../support/totes.ts";
@@ -93,6 +97,29 @@ describe("totes quarantine", () => {
     expect(code).to.equal(0);
     expect(out).to.match(/^ {2}left out: 1 row that no key names, as it is null or too long;/m);
     await p.star.none("delete from etl.quarantine where key like 'kkk%'");
+  });
+
+  it("has nothing read by a checkout of other modules than a deployed stage runs", async () => {
+    const tables = (await getTables()).map((table) =>
+      table.name === "dim_staff" ? { ...table, version: 99 } : table,
+    );
+    const connect = () => getConnection({ ...p.users.reader, schema: "public" });
+    await withEnvironment(p.env, () => ingest(connect, p.env.INGESTION_BUCKET, tables));
+    const before = await p.keys("ingestion", "_batches/");
+    for (const line of [
+      ["quarantine", "retry"],
+      ["reconcile", "--repair", "--yes"],
+    ]) {
+      const { code, out, err } = await callTotes(p.env, [...line, "--stage", "dev"]);
+      expect({ code, out }).to.deep.equal({ code: 2, out: "" });
+      expect(err).to.match(
+        /^nothing was read: this checkout has other modules for dim_staff than batch \d+ of stage dev was read for; check out/,
+      );
+    }
+    expect(await p.keys("ingestion", "_batches/")).to.deep.equal(before);
+    await p.run();
+    expect((await ask("retry", "--stage", "dev")).code).to.equal(0);
+    await p.run();
   });
 
   it("says what it lacks where a warehouse has no quarantine, or cannot be opened", async () => {
