@@ -5,7 +5,16 @@ import type { Look, Patience } from "./look.ts";
 import { STAGES, type Places, type Stage } from "./places.ts";
 import thresholds from "./thresholds.json" with { type: "json" };
 import type { Check, Status } from "./types.ts";
-import { batches, clock, command, depthsOf, isStanding, lagOf, whoHolds } from "./verdict.ts";
+import {
+  batches,
+  clock,
+  command,
+  depthsOf,
+  isStanding,
+  lagOf,
+  quarantineStep,
+  whoHolds,
+} from "./verdict.ts";
 
 const ORDER: readonly Status[] = ["bad", "warn", "busy", "idle", "ok"];
 
@@ -90,7 +99,7 @@ function queues(look: Look, places: Places): Check {
       text: `Given up after five deliveries: ${listed(dead)}. ${inQueues}`,
       steps: STAGES.filter((stage) => depths[stage].dead > 0).map((stage) => ({
         text: `When the cause is mended, put those of ${stage} back.`,
-        command: command(places, `redrive ${stage}`),
+        command: command(places, `redrive --queue ${stage}`),
       })),
     };
   const all = STAGES.reduce(
@@ -146,7 +155,7 @@ function quarantine({ warehouse, now }: Look, places: Places): Check {
     status: "warn",
     value: counted(quarantined, "row"),
     text: `Refused and kept aside, the oldest for ${age}. The other rows went on.`,
-    steps: [{ text: "See which, and why.", command: command(places, "quarantine list") }],
+    steps: [quarantineStep(places)],
   };
 }
 
