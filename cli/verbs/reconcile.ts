@@ -113,7 +113,7 @@ async function repair(
   terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
   for (const { table, rows: gone } of leaving)
     terminal.alarm(
-      `${counted(gone, "row")} of ${table} will leave the warehouse, with all their versions: the source lacks them.`,
+      `${counted(gone, "row")} of ${table} will leave the warehouse, all versions included: the source lacks ${gone === 1 ? "it" : "them"}.`,
     );
   const doubted = leaving.filter((one) => one.isDoubted && !confirm.includes(one.table));
   if (doubted.length > 0)
@@ -143,7 +143,7 @@ const COUNTS: readonly {
   readonly isAlways?: true;
   readonly of: (table: Reconciliation["tables"][number]) => number;
 }[] = [
-  { name: "rows", isAlways: true, of: ({ rows }) => rows },
+  { name: "source rows", isAlways: true, of: ({ rows }) => rows },
   { name: "ranges", isAlways: true, of: ({ ranges }) => ranges },
   { name: "looked into", of: ({ descended }) => descended },
   { name: "pending", of: ({ pending }) => pending },

@@ -15,7 +15,7 @@ export class S3Error extends Error {
     const { name, message } = cause as Error;
     const advice =
       name === "NoSuchBucket"
-        ? "; create it (deploy the stage), or correct INGESTION_BUCKET or PROCESSED_BUCKET"
+        ? "; create it (deploying makes a stage's own), or correct its name"
         : name === "AccessDenied"
           ? "; the function's role lacks the permission"
           : "";

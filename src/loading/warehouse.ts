@@ -273,7 +273,9 @@ function differences(table: Table, found: CatalogueTable): string[] {
   }
   for (const extra of columns.values())
     if (extra.notNull && !extra.filled)
-      problems.push(`${table.name}.${extra.name}: is not declared, not null and without a default`);
+      problems.push(
+        `${table.name}.${extra.name}: is not declared, not null and without a default: drop the column or its NOT NULL, or declare it`,
+      );
   const key = keyOf(table);
   if (recordIdOf(table) === undefined && !found.unique.some((unique) => sameSet(unique, key)))
     problems.push(`${table.name}: expected a primary key or unique index on (${key.join(", ")})`);

@@ -17,7 +17,7 @@ const commands = ({ verdict }: Overview): (string | undefined)[] =>
 /** An overview that tells nothing to type that the command line refuses. */
 async function overview(...of: Parameters<typeof look>): Promise<Overview> {
   const seen = await look(...of);
-  const steps = [...seen.verdict.steps, ...seen.checks.flatMap(({ steps: some = [] }) => some)];
+  const steps = [seen.verdict, ...seen.checks].flatMap((one) => one.steps ?? []);
   for (const { command: line } of steps)
     if (line?.startsWith("npx totes")) expect(await refusalOf(line), line).to.equal("");
   return seen;
@@ -198,7 +198,11 @@ describe("an overview of a pipeline", () => {
     );
     await p.run();
     const seen = await overview(await placesOf(p));
-    expect(seen.verdict.status).to.equal("ok");
+    expect(seen.verdict).to.include({
+      status: "ok",
+      title: "Working. All that was read is in the warehouse, but 1 row in quarantine.",
+    });
+    expect(commands(seen)).to.deep.equal(["npx totes quarantine list"]);
     expect(seen.quarantined).to.equal(1);
     expect(check(seen, "quarantine")).to.include({ status: "warn", value: "1 row" });
     expect(check(seen, "alarms")).to.include({ status: "warn", value: "1 on" });

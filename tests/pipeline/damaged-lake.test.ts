@@ -469,7 +469,7 @@ describe("a warehouse", () => {
       "with a column more that nobody would fill",
       "alter table dim_design add column colour text not null default 'x'; alter table dim_design alter column colour drop default",
       "alter table dim_design drop column colour",
-      "dim_design.colour: is not declared, not null and without a default",
+      "dim_design.colour: is not declared, not null and without a default: drop the column or its NOT NULL, or declare it",
     ],
     [
       "without a record id",
