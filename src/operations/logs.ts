@@ -8,7 +8,9 @@ import type { Places } from "./places.ts";
 
 /** The functions that there are logs of, in the order of a batch's way. */
 export const FUNCTIONS = ["ingestion", "transformation", "loading", "reconciliation"] as const;
-export type Function = (typeof FUNCTIONS)[number];
+/** The same, and one that not every stage has: its log is read where it is named. */
+export const ALL_FUNCTIONS = [...FUNCTIONS, "compaction"] as const;
+export type Function = (typeof ALL_FUNCTIONS)[number];
 
 /** A line of a log. */
 export interface LogLine {
