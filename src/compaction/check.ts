@@ -22,7 +22,7 @@ import type { Compacted } from "./compacted.ts";
 /** Compacted objects that are read at a time. */
 const AT_ONCE = 2;
 
-/** Notes what the work finds wrong with a compaction, by its last batch. */
+/** Notes what the work finds wrong with a compaction, by its last batch; what else goes wrong it throws. */
 export type Trying = (to: number, work: () => Promise<void>) => Promise<void>;
 
 /** What is kept of a compaction that is what it says. */
