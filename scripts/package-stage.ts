@@ -27,6 +27,8 @@ export const STAGES: Readonly<
       reservedConcurrency: "2",
       transformationConcurrency: "50",
       scheduleEnabled: "false",
+      compaction: "true",
+      compactedDays: "400",
     },
   ],
 };

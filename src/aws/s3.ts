@@ -2,6 +2,7 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  PutObjectTaggingCommand,
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
@@ -124,6 +125,22 @@ export async function overwrite(bucket: string, key: string, body: string): Prom
     );
   } catch (error) {
     throw new S3Error("write", bucket, key, error);
+  }
+}
+
+/** Marks an object for a lifecycle rule; tags that it had are gone.
+ *  @throws S3Error */
+export async function tagObject(
+  bucket: string,
+  key: string,
+  tag: { readonly Key: string; readonly Value: string },
+): Promise<void> {
+  try {
+    await getClient().send(
+      new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet: [tag] } }),
+    );
+  } catch (error) {
+    throw new S3Error("tag", bucket, key, error);
   }
 }
 

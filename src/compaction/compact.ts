@@ -14,6 +14,7 @@ import { unseen, type Progress } from "../progress.ts";
 import {
   nextRange,
   readBatches,
+  upToMost,
   USUAL,
   type Batch,
   type Range,
@@ -83,25 +84,42 @@ export async function compact(
   return all;
 }
 
-async function look(bucket: string, { from, to }: Range): Promise<CompactionSummary> {
+async function look(bucket: string, range: Range): Promise<CompactionSummary> {
   const started = performance.now();
-  const batches = await readBatches(bucket, { from, to });
-  const objects = batches.flatMap((one) => [...one.objects, ...one.deleted]);
+  const batches = await readMost(bucket, range);
   const seconds = (performance.now() - started) / 1000;
-  return { from, to, outcome: "dry", before: sizeOf(objects), tables: {}, seconds };
+  const { from } = range;
+  const to = from + batches.length - 1;
+  return { from, to, outcome: "dry", before: sizeOf(ownOf(batches)), tables: {}, seconds };
+}
+
+/** The batches of a range that one compaction takes. */
+async function readMost(bucket: string, range: Range): Promise<readonly Batch[]> {
+  const batches = await readBatches(bucket, range);
+  return range.isAgreed ? batches : upToMost(batches);
+}
+
+/** The batches that all runs have agreed on. */
+async function readAgreed(bucket: string, range: Range): Promise<readonly Batch[]> {
+  const { from } = range;
+  const batches = await readMost(bucket, range);
+  const last = from + batches.length - 1;
+  const to = await agreeOnRange(bucket, from, last);
+  return to === last ? batches : readBatches(bucket, { from, to });
 }
 
 async function compactRange(
   bucket: string,
   codec: ParquetCodec,
-  { before, from, ...range }: Range,
+  range: Range,
   { at = new Date(), limits = LIMITS, progress = unseen }: CompactOptions,
 ): Promise<CompactionSummary> {
   const started = performance.now();
-  const to = await agreeOnRange(bucket, from, range.to);
-  const batches = await readBatches(bucket, { from, to });
+  const { before, from } = range;
+  const batches = await readAgreed(bucket, range);
+  const to = from + batches.length - 1;
   const run = randomBytes(6).toString("hex");
-  const own = sizeOf(batches.flatMap(({ objects, deleted }) => [...objects, ...deleted]));
+  const own = sizeOf(ownOf(batches));
   const written = await progress(own.objects, "objects", async (done) => {
     let count = 0;
     const write = async (
@@ -162,6 +180,9 @@ function byTable(batches: readonly Batch[], list: "objects" | "deleted"): Piece[
     }
   return [...pieces].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, of]) => of);
 }
+
+const ownOf = (batches: readonly Batch[]): LakeObject[] =>
+  batches.flatMap(({ objects, deleted }) => [...objects, ...deleted]);
 
 const sizeOf = (objects: readonly LakeObject[]): Size => ({
   objects: objects.length,

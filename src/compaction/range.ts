@@ -25,8 +25,11 @@ export interface RangeOptions {
 /** A day of ten-minute batches is left, and a day's worth is the least. */
 export const USUAL: RangeOptions = { keep: 144, least: 144 };
 
-/** Batches of a compaction at most: its manifest says of each how many rows of each table are where, and readers hold that. */
-export const MOST_BATCHES = 5_000;
+/**
+ * What a compaction takes at most, so that a function has the time for it: two weeks of ten-minute batches, and so many bytes of
+ * their objects. What is left is the next one's.
+ */
+const MOST = { batches: 2_000, bytes: 512 << 20 } as const;
 /** Manifests and receipts that are read at a time. */
 const AT_ONCE = 16;
 
@@ -35,6 +38,8 @@ export interface Range {
   readonly before: Read<Compaction> | undefined;
   readonly from: number;
   readonly to: number;
+  /** Whether an earlier run has agreed on it. */
+  readonly isAgreed: boolean;
 }
 
 /** A batch of a compaction. */
@@ -61,15 +66,15 @@ export async function nextRange(
   const before = await newestCompaction(bucket);
   const from = Math.max(before?.manifest.to ?? 0, after?.to ?? 0) + 1;
   const agreed = await agreedRange(bucket, from);
-  if (agreed !== undefined) return { before, from, to: agreed };
+  if (agreed !== undefined) return { before, from, to: agreed, isAgreed: true };
   const loaded = await loadedSince(bucket, from);
   if (to !== undefined && to > loaded)
     throw new CompactionError(
       `batch ${to} cannot be compacted: the newest with a receipt is ${loaded}; a batch is compacted once it is loaded`,
     );
-  const last = Math.min(to ?? loaded - keep, from + MOST_BATCHES - 1);
+  const last = Math.min(to ?? loaded - keep, from + MOST.batches - 1);
   return last - from + 1 >= Math.max(1, to === undefined ? least : 1)
-    ? { before, from, to: last }
+    ? { before, from, to: last, isAgreed: false }
     : undefined;
 }
 
@@ -81,6 +86,16 @@ async function loadedSince(bucket: string, from: number): Promise<number> {
     loaded = batch;
   }
   return loaded;
+}
+
+/** Of batches that follow one another, as many as a compaction takes by their bytes: one at least. */
+export function upToMost(batches: readonly Batch[]): readonly Batch[] {
+  let room: number = MOST.bytes;
+  const beyond = batches.findIndex(({ objects, deleted }) => {
+    for (const { bytes } of [...objects, ...deleted]) room -= bytes;
+    return room < 0;
+  });
+  return beyond < 0 ? batches : batches.slice(0, Math.max(1, beyond));
 }
 
 /**

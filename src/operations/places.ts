@@ -9,7 +9,9 @@ export type Stage = (typeof STAGES)[number];
 
 /** The functions, in the order of a batch's way. */
 export const FUNCTIONS = [...STAGES, "reconciliation"] as const;
-export type Function = (typeof FUNCTIONS)[number];
+/** The same, and one that not every stage has: its log is read where it is named. */
+export const ALL_FUNCTIONS = [...FUNCTIONS, "compaction"] as const;
+export type Function = (typeof ALL_FUNCTIONS)[number];
 
 /** What is in a stage's queue, about: SQS counts as it goes. */
 export interface QueueDepth {

@@ -1,5 +1,6 @@
 /** Is the lake whole? Reads all of it, goes on after the first problem, and names each. */
 import { listKeys } from "../aws/s3.ts";
+import { CompactionsCheck } from "../compaction/check.ts";
 import { Compacted } from "../compaction/compacted.ts";
 import type { OfBatch } from "../lake/compactions.ts";
 import {
@@ -30,7 +31,6 @@ import { rowsOf } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { eachOf } from "../at-once.ts";
-import { CompactionsCheck } from "./verify-compactions.ts";
 import { unseen, type Progress } from "../progress.ts";
 
 /** Something in the lake that is not as it was committed. */

@@ -24,7 +24,7 @@ export const compactOptions = <T>(args: Argv<T>) =>
     .option("dry-run", {
       type: "boolean",
       default: false,
-      describe: "compact: says what it would do, and writes nothing",
+      describe: "says what it would do, and writes nothing",
     })
     .check(({ to, keep }) => {
       if (to !== undefined && keep !== undefined)

@@ -1,6 +1,6 @@
 /** Are the compactions whole, and do they hold the rows that they stand for? */
 import { isDeepStrictEqual } from "node:util";
-import type { Compacted } from "../compaction/compacted.ts";
+import { eachOf } from "../at-once.ts";
 import {
   checkStandsFor,
   listCompactions,
@@ -17,12 +17,12 @@ import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { columnsIn, rowsOf, type ParquetRows } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { storedAt } from "../vectors.ts";
-import { eachOf } from "../at-once.ts";
+import type { Compacted } from "./compacted.ts";
 
 /** Compacted objects that are read at a time. */
 const AT_ONCE = 2;
 
-/** Notes what the work finds wrong with a compaction, by its last batch. */
+/** Notes what the work finds wrong with a compaction, by its last batch; what else goes wrong it throws. */
 export type Trying = (to: number, work: () => Promise<void>) => Promise<void>;
 
 /** What is kept of a compaction that is what it says. */
