@@ -5,6 +5,7 @@ import { batches } from "./verbs/batches.ts";
 import { catalog } from "./verbs/catalog.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
+import { lake } from "./verbs/lake.ts";
 import { logs } from "./verbs/logs.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
@@ -42,4 +43,5 @@ export const VERBS: readonly Verb[] = [
   newTable,
   sources,
   catalog,
+  lake,
 ];

@@ -17,7 +17,7 @@ export class S3Error extends Error {
       name === "NoSuchBucket"
         ? "; create it (deploy the stage), or correct INGESTION_BUCKET or PROCESSED_BUCKET"
         : name === "AccessDenied"
-          ? "; the function's role lacks the permission"
+          ? "; the role, or whoever runs this, lacks the permission"
           : "";
     super(`cannot ${doing} s3://${bucket}/${key}: ${name}: ${message}${advice}`, { cause });
   }
