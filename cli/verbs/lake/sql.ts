@@ -2,7 +2,6 @@
 import path from "node:path";
 import type { Argv } from "yargs";
 import { DIALECTS, lakeStatements, type DialectName } from "../../../src/lake-sql/lake-sql.ts";
-import type { LeftOut } from "../../../src/lake-sql/dialect.ts";
 import { getTables } from "../../../src/registry.ts";
 import { getSettings } from "../../../src/settings.ts";
 import { UsageError, wholeNumber } from "../../options.ts";
@@ -30,20 +29,20 @@ export const sqlOptions = <T>(args: Argv<T>) =>
       type: "string",
       describe:
         "sql: batches that the warehouse has skipped, between commas; query reads of them in the receipts",
-      coerce: (text: string): LeftOut[] =>
-        text.split(",").map((one) => ({ batch: wholeNumber("skip", one.trim(), 1, LAST) })),
+      coerce: (text: string): ReadonlySet<number> =>
+        new Set(text.split(",").map((one) => wholeNumber("skip", one.trim(), 1, LAST))),
     });
 
 export interface SqlAsked {
   readonly dialect: DialectName | undefined;
   readonly lake: string | undefined;
   readonly asOf: number | undefined;
-  readonly skip: readonly LeftOut[] | undefined;
+  readonly skip: ReadonlySet<number> | undefined;
 }
 
 /** @param useStage has the environment name the stage's bucket */
 export async function sql(
-  { dialect, lake, asOf, skip = [] }: SqlAsked,
+  { dialect, lake, asOf, skip = new Set() }: SqlAsked,
   useStage: () => Promise<void>,
   { terminal, answer }: Say,
 ): Promise<number> {
@@ -52,7 +51,7 @@ export async function sql(
   const statements = lakeStatements(dialect, await getTables(), {
     lake: lake === undefined ? await bucketOf(useStage) : placeOf(lake),
     asOf,
-    leftOut: skip,
+    leftOut: [...skip].map((batch) => ({ batch })),
   });
   answer(statements);
   for (const statement of statements) terminal.line(`${statement};\n`);
