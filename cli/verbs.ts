@@ -46,4 +46,5 @@ export const VERBS: readonly Verb[] = [
   newTable,
   sources,
   catalog,
+  lake,
 ];

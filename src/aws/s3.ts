@@ -18,7 +18,7 @@ export class S3Error extends Error {
       name === "NoSuchBucket"
         ? "; create it (deploying makes a stage's own), or correct its name"
         : name === "AccessDenied"
-          ? "; the function's role lacks the permission"
+          ? "; the role, or whoever runs this, lacks the permission"
           : "";
     super(`cannot ${doing} s3://${bucket}/${key}: ${name}: ${message}${advice}`, { cause });
   }

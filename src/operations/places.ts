@@ -9,9 +9,11 @@ export type Stage = (typeof STAGES)[number];
 
 /** The functions, in the order of a batch's way. */
 export const FUNCTIONS = [...STAGES, "reconciliation"] as const;
-/** The same, and one that not every stage has: its log is read where it is named. */
-export const ALL_FUNCTIONS = [...FUNCTIONS, "compaction"] as const;
-export type Function = (typeof ALL_FUNCTIONS)[number];
+export type Function = (typeof FUNCTIONS)[number];
+
+/** Those that have a log: the same, and one that not every stage has. */
+export const LOGGED = [...FUNCTIONS, "compaction"] as const;
+export type Logged = (typeof LOGGED)[number];
 
 /** What is in a stage's queue, about: SQS counts as it goes. */
 export interface QueueDepth {

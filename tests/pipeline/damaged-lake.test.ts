@@ -655,7 +655,7 @@ describe("S3 and Secrets Manager", () => {
       await refusal(
         p,
         () => callWith(p, stage, {}),
-        /^cannot (read|write) s3:\/\/\S+: AccessDenied: Access Denied; the function's role lacks the permission$/,
+        /^cannot (read|write) s3:\/\/\S+: AccessDenied: Access Denied; the role, or whoever runs this, lacks the permission$/,
       );
       unhook();
       await callWith(p, stage, {});
