@@ -24,6 +24,14 @@ export function parseOptions<const O extends NonNullable<ParseArgsConfig["option
   }
 }
 
+/** `0.1` and `10%`, as 0.1. @throws UsageError where an argument is neither, or not above 0 and at most 1 */
+export function shareOf(option: string, text: string): number {
+  const found = /^(\d*\.?\d+)(%?)$/.exec(text);
+  const value = Number(found?.[1]) / (found?.[2] === "%" ? 100 : 1);
+  if (value > 0 && value <= 1) return value;
+  throw new UsageError(`--${option} takes a share, 0.1 or 10%, not "${text}"`);
+}
+
 /** @throws UsageError where an argument is no whole number, or one out of bounds */
 export function wholeNumber(option: string, text: string, least: number, most: number): number {
   const number = Number(text);

@@ -1,3 +1,5 @@
+import { getConfiguration } from "../src/aws/functions.ts";
+import { nameOf } from "../src/aws/names.ts";
 import { connectWith } from "../src/postgres/connection.ts";
 import { queueDepths } from "../src/operations/depths.ts";
 import type { Places } from "../src/operations/places.ts";
@@ -23,6 +25,7 @@ export async function placesOf(stage: {
     buckets: { ingestion: settings.INGESTION_BUCKET, processed: settings.PROCESSED_BUCKET },
     tables: await getTables(),
     stage: stage.stage,
+    functionOf: (of) => getConfiguration(nameOf(stage.stage, of)),
     queues: () => queueDepths(stage.stage),
   };
 }

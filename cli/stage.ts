@@ -2,8 +2,8 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
-import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { runningStack } from "../localstack/background/state.ts";
+import { getConfiguration } from "../src/aws/functions.ts";
 import { nameOf } from "../src/aws/names.ts";
 
 /** serverless.yml's. */
@@ -64,24 +64,17 @@ export async function useStage({
   if (stage === LOCAL) await checkRunning();
   const missing = Object.keys(KNOWN).filter((name) => !process.env[name]) as (keyof typeof KNOWN)[];
   if (missing.length === 0) return;
-  const lambda = new LambdaClient({});
-  try {
-    for (const name of missing) {
-      const FunctionName = nameOf(stage, KNOWN[name]);
-      const { Environment } = await lambda
-        .send(new GetFunctionConfigurationCommand({ FunctionName }))
-        .catch((cause: unknown) => {
-          throw unasked(stage, FunctionName, cause as Error);
-        });
-      const value = Environment?.Variables?.[name];
-      if (value === undefined)
-        throw new StageError(
-          `${FunctionName} does not say ${name}: deploy stage ${stage} again, or set ${name}`,
-        );
-      process.env[name] = value;
-    }
-  } finally {
-    lambda.destroy();
+  for (const name of missing) {
+    const of = nameOf(stage, KNOWN[name]);
+    const { environment } = await getConfiguration(of).catch((cause: unknown) => {
+      throw unasked(stage, of, cause as Error);
+    });
+    const value = environment[name];
+    if (value === undefined)
+      throw new StageError(
+        `${of} does not say ${name}: deploy stage ${stage} again, or set ${name}`,
+      );
+    process.env[name] = value;
   }
 }
 

@@ -3,8 +3,10 @@ import { backfill } from "./verbs/backfill.ts";
 import { batch } from "./verbs/batch.ts";
 import { batches } from "./verbs/batches.ts";
 import { catalog } from "./verbs/catalog.ts";
+import { deletes } from "./verbs/deletes.ts";
 import { doctor } from "./verbs/doctor.ts";
 import { down } from "./verbs/down.ts";
+import { lake } from "./verbs/lake.ts";
 import { logs } from "./verbs/logs.ts";
 import { newTable } from "./verbs/new.ts";
 import { quarantine } from "./verbs/quarantine.ts";
@@ -33,7 +35,9 @@ export const VERBS: readonly Verb[] = [
   batch,
   quarantine,
   reconcile,
+  deletes,
   rebuild,
+  lake,
   replay,
   skip,
   redrive,
@@ -42,4 +46,5 @@ export const VERBS: readonly Verb[] = [
   newTable,
   sources,
   catalog,
+  lake,
 ];

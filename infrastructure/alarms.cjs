@@ -2,6 +2,8 @@
 // it means and where the runbook tells what to do. Loaded with require(): keep it CommonJS.
 const thresholds = require("../src/operations/thresholds.json"); // `totes status` says which alarms would be on
 
+const { TIMEOUT } = require("./compaction.cjs");
+
 const FUNCTIONS = ["Ingestion", "Transformation", "Loading", "Reconciliation"];
 const QUEUES = ["Ingestion", "Transformation", "Loading"];
 const noValue = { Ref: "AWS::NoValue" };
@@ -39,7 +41,8 @@ module.exports = async ({ resolveVariable }) => {
       },
     };
   };
-  const timeoutOf = (of) => (of === "Reconciliation" ? stage.reconciliationTimeout : stage.timeout);
+  const timeouts = { Reconciliation: stage.reconciliationTimeout, Compaction: TIMEOUT };
+  const timeoutOf = (of) => timeouts[of] ?? stage.timeout;
   const ofFunction = (of) => ({
     Namespace: "AWS/Lambda",
     Dimensions: [{ Name: "FunctionName", Value: { Ref: `${of}LambdaFunction` } }],
@@ -60,17 +63,23 @@ module.exports = async ({ resolveVariable }) => {
     Dimensions: [{ Name: "service", Value: service }],
   });
 
-  for (const of of FUNCTIONS) {
-    alarm(`${of}Errors`, "a-function-fails", `The ${kebab(of)} function failed.`, {
-      ...ofFunction(of),
-      MetricName: "Errors",
-      Statistic: "Sum",
-    });
+  const functions = [...FUNCTIONS, ...(stage.compaction ? ["Compaction"] : [])];
+  for (const of of functions) {
+    // Without a compaction the pipeline is as well as before.
+    const well = of === "Compaction";
+    alarm(
+      `${of}Errors`,
+      well ? "a-compaction-fails" : "a-function-fails",
+      `The ${kebab(of)} function failed.`,
+      { ...ofFunction(of), MetricName: "Errors", Statistic: "Sum" },
+      { well },
+    );
     alarm(
       `${of}Throttles`,
       "a-function-is-throttled",
       `AWS did not start the ${kebab(of)} function: the account's concurrency is used up.`,
       { ...ofFunction(of), MetricName: "Throttles", Statistic: "Sum" },
+      { well },
     );
     alarm(
       `${of}Duration`,
@@ -86,7 +95,7 @@ module.exports = async ({ resolveVariable }) => {
     );
     alarm(
       `${of}Problems`,
-      "a-function-fails",
+      well ? "a-compaction-fails" : "a-function-fails",
       `The ${kebab(of)} function logged five warnings or errors within an hour.`,
       {
         Namespace: namespace,
@@ -96,6 +105,7 @@ module.exports = async ({ resolveVariable }) => {
         Threshold: 5,
         ComparisonOperator: "GreaterThanOrEqualToThreshold",
       },
+      { well },
     );
   }
   for (const of of QUEUES) {
@@ -222,7 +232,7 @@ module.exports = async ({ resolveVariable }) => {
       TreatMissingData: stage.scheduleEnabled ? "breaching" : "notBreaching",
     });
 
-  const filters = FUNCTIONS.map((of) => [
+  const filters = functions.map((of) => [
     `${of}ProblemsFilter`,
     {
       Type: "AWS::Logs::MetricFilter",

@@ -1,13 +1,14 @@
 // The dashboard answers in one look: is it fresh, how much moves, what waits, what failed, what it costs.
 // Loaded with require(): keep it CommonJS.
-const FUNCTIONS = ["ingestion", "transformation", "loading", "reconciliation"];
+const ALWAYS = ["ingestion", "transformation", "loading", "reconciliation"];
 /** USD, eu-west-2, arm64: a GB-second, and a request. https://aws.amazon.com/lambda/pricing/ */
 const GB_SECOND = 0.0000133334;
 const REQUEST = 0.0000002;
 
 module.exports = async ({ resolveVariable }) => {
   const stageName = await resolveVariable("sls:stage");
-  const { memorySize, timeout } = await resolveVariable("self:custom.stage");
+  const { memorySize, timeout, compaction } = await resolveVariable("self:custom.stage");
+  const functions = [...ALWAYS, ...(compaction ? ["compaction"] : [])];
   const name = `totes-warehouse-${stageName}`;
   const namespace = `TotesWarehouse/${stageName}`;
   const ours = (metric, service, label, more = {}) => [
@@ -123,7 +124,7 @@ module.exports = async ({ resolveVariable }) => {
     graph(
       "Duration, ms",
       "Maximum",
-      FUNCTIONS.map((of) => lambda("Duration", of)),
+      functions.map((of) => lambda("Duration", of)),
       { annotations: { horizontal: [{ label: "timeout", value: timeout * 1000 }] } },
     ),
   );
@@ -131,8 +132,8 @@ module.exports = async ({ resolveVariable }) => {
     "What failed?",
     6,
     graph("Errors and throttles", "Sum", [
-      ...FUNCTIONS.map((of) => lambda("Errors", of)),
-      ...FUNCTIONS.map((of) => lambda("Throttles", of, { label: `${of}, throttled` })),
+      ...functions.map((of) => lambda("Errors", of)),
+      ...functions.map((of) => lambda("Throttles", of, { label: `${of}, throttled` })),
     ]),
     graph("Dead letters", "Maximum", [
       queue("ApproximateNumberOfMessagesVisible", "ingestion-dead-letters", "ingestion"),
@@ -152,11 +153,11 @@ module.exports = async ({ resolveVariable }) => {
       ours("QuarantineAge", "loading", "age"),
     ]),
   );
-  const hidden = FUNCTIONS.flatMap((of, i) => [
+  const hidden = functions.flatMap((of, i) => [
     lambda("Duration", of, { id: `d${i}`, stat: "Sum", visible: false }),
     lambda("Invocations", of, { id: `n${i}`, stat: "Sum", visible: false }),
   ]);
-  const cost = FUNCTIONS.map((of, i) => ({
+  const cost = functions.map((of, i) => ({
     expression: `d${i} / 1000 * ${memorySize / 1024} * ${GB_SECOND} + n${i} * ${REQUEST}`,
     label: of,
     id: `c${i}`,

@@ -8,8 +8,8 @@ import path from "node:path";
 export const STAGES = ["ingestion", "transformation", "loading"] as const;
 export type StageName = (typeof STAGES)[number];
 
-/** What it calls all of them. */
-export const FUNCTIONS = [...STAGES, "reconciliation"] as const;
+/** What it calls all of them, and that of infrastructure/compaction.cjs. */
+export const FUNCTIONS = [...STAGES, "reconciliation", "compaction"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 const root = path.join(import.meta.dirname, "..");

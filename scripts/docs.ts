@@ -3,10 +3,10 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { VERBS } from "../cli/verbs.ts";
 import { catalogOf } from "../src/operations/catalog.ts";
+import { lakeScript } from "../src/lake-sql/lake-sql.ts";
 import { getTables } from "../src/registry.ts";
 import { cataloguePage } from "./docs/catalogue.ts";
 import { commandsPage } from "./docs/commands.ts";
-import { lakeSql } from "./docs/lake-sql.ts";
 import { formatted } from "./formatted.ts";
 
 const ROOT = path.join(import.meta.dirname, "..");
@@ -16,13 +16,23 @@ export type Pages = Readonly<Record<string, string>>;
 
 /** The generated pages, as they should be. */
 export async function pages(): Promise<Pages> {
-  const catalogue = catalogOf(await getTables());
+  const tables = await getTables();
+  const catalogue = catalogOf(tables);
   return {
     "docs/catalogue.md": await formatted("docs/catalogue.md", "md", cataloguePage(catalogue)),
     "docs/commands.md": await formatted("docs/commands.md", "md", await commandsPage(VERBS)),
-    "docs/analytics/lake.sql": lakeSql(catalogue),
+    "docs/analytics/lake.sql": `${LAKE_SQL}${lakeScript("duckdb", tables, { lake: "", leftOut: [] })}`,
   };
 }
+
+const LAKE_SQL = `-- The star's tables, by DuckDB, straight over the Parquet files that the lake's manifests name: what
+-- \`totes lake sql --dialect duckdb\` prints. \`npm run docs\` writes this file; docs/lake.md says what is in it.
+--
+--   set variable lake = 's3://BUCKET';    the processed bucket, or a folder with a copy of it
+--   set variable as_of = 41;              as of batch 41; leave it out for how it is now
+--
+-- then this, then any question beside it. Run it again to see batches that came since.
+`;
 
 /** The pages in `root` that are not as they should be, or not there. */
 export async function stalePages(wanted: Pages, root = ROOT): Promise<string[]> {

@@ -8,20 +8,12 @@
 //
 // Its source map leads to the lines of our own code, and to the files alone of the packages': their lines made a third of
 // what is uploaded.
-const { readdirSync, readFileSync, statSync } = require("node:fs");
+const { readdirSync, readFileSync } = require("node:fs");
 const path = require("node:path");
+const { built } = require("./built.cjs");
 
 const root = path.join(__dirname, "..");
 const registry = path.join(root, "src", "registry.ts");
-
-const built = Math.max(
-  ...["src", "tables"].flatMap((name) =>
-    // The folders too: going back to before a file was made changes no file.
-    ["", ...readdirSync(path.join(root, name), { recursive: true })].map((file) =>
-      Math.floor(statSync(path.join(root, name, file)).mtimeMs),
-    ),
-  ),
-);
 
 /**
  * A source map, at the end of a package's file, that says no more than which file it is. esbuild takes it as one that an
@@ -43,7 +35,7 @@ const pluginsWith = (...further) => [
     setup(build) {
       build.initialOptions.define = {
         ...build.initialOptions.define,
-        "process.env.BUILD": JSON.stringify(String(built)),
+        "process.env.BUILD": JSON.stringify(built),
       };
     },
   },

@@ -25,7 +25,10 @@ export const STAGES: Readonly<
       secretsKeyArn: "arn:aws:kms:eu-west-2:123456789012:key/1",
       permissionsBoundary: "arn:aws:iam::123456789012:policy/bound",
       reservedConcurrency: "2",
+      transformationConcurrency: "50",
       scheduleEnabled: "false",
+      compaction: "true",
+      compactedDays: "400",
     },
   ],
 };

@@ -1,59 +1,84 @@
-// Runs the tests in two processes, side by side: `node --import tsx scripts/test.ts [service|around] [--json PREFIX]`.
+// Runs the tests in several processes, side by side: `node --import tsx scripts/test.ts [PART …] [--json PREFIX]`.
 import { spawn } from "node:child_process";
 import { createWriteStream, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 
-/** What stands around the service: AWS and the shop on this machine, attacks that last, measurements, templates. */
-const AROUND = [
-  ..."analytics bench chaos cli infrastructure localstack operations properties rebuild security totesys watch"
-    .split(" ")
-    .map((folder) => `tests/${folder}/**/*.test.ts`),
-  // Packages into the folder that the templates' tests package into.
-  "tests/pipeline/invoke-local.test.ts",
-];
+/** Processes at a time: tests wait for databases and functions about half of their time. */
+const AT_ONCE = 3;
 
-/** Each half's options of mocha. */
-const HALVES = {
-  service: AROUND.flatMap((tests) => ["--ignore", tests]),
-  around: ["--no-config", ...configured(), ...AROUND],
+const testsIn = (folders: string): string[] =>
+  folders.split(" ").map((folder) => `tests/${folder}/**/*.test.ts`);
+
+/** The parts but `service`, which is all that none of them has. Those that last are first. */
+const PARTS = {
+  /** The three functions, as a whole. */
+  pipeline: testsIn("pipeline").concat("--ignore", "tests/pipeline/invoke-local.test.ts"),
+  /** What stands around the service: AWS and the shop on this machine, commands, measurements, templates. */
+  around: [
+    ...testsIn("analytics bench cli infrastructure localstack operations totesys watch"),
+    // Packages into the folder that the templates' tests package into.
+    "tests/pipeline/invoke-local.test.ts",
+  ],
+  /** What is attacked for longer, and what is made again. */
+  attacks: testsIn("chaos properties rebuild security"),
+};
+/** What mocha is told of each part. */
+const OPTIONS = {
+  ...PARTS,
+  service: [
+    "tests/**/*.test.ts",
+    ...Object.values(PARTS)
+      .flat()
+      .filter((tests) => tests !== "--ignore")
+      .flatMap((tests) => ["--ignore", tests]),
+  ],
 } as const;
-type Half = keyof typeof HALVES;
+type Part = keyof typeof OPTIONS;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { json: { type: "string", default: "coverage/mocha-" } },
 });
-const chosen = positionals as Half[];
-const [first, ...others] = chosen.length > 0 ? chosen : (Object.keys(HALVES) as Half[]);
+const unknown = positionals.find((part) => !(part in OPTIONS));
+if (unknown !== undefined)
+  throw new Error(`no part is called ${unknown}: there are ${Object.keys(OPTIONS).join(", ")}`);
+const parts = (positionals.length > 0 ? positionals : Object.keys(OPTIONS)) as Part[];
 await mkdir("coverage", { recursive: true });
-const logs = others.map((half) => `coverage/${half}.log`);
-const codes = await Promise.all([run(first!), ...others.map((half, at) => run(half, logs[at]))]);
-for (const log of logs) process.stdout.write(readFileSync(log));
-process.exitCode = codes.every((code) => code === 0) ? 0 : 1;
 
-/** .mocharc.json as a command line, but for which tests are run. */
-function configured(): string[] {
-  const { spec: _, ...config } = JSON.parse(readFileSync(".mocharc.json", "utf8")) as Readonly<
-    Record<string, string | number | readonly string[]>
-  >;
-  return Object.entries(config).flatMap(([option, value]) =>
-    [value].flat().flatMap((one) => [`--${option}`, String(one)]),
-  );
+const [shown, ...others] = parts;
+const waiting = [...parts];
+let isWell = true;
+await Promise.all(
+  Array.from({ length: AT_ONCE }, async () => {
+    for (let part = waiting.shift(); part !== undefined; part = waiting.shift())
+      if ((await run(part)) !== 0) isWell = false;
+  }),
+);
+for (const part of others) process.stdout.write(readFileSync(logOf(part)));
+process.exitCode = isWell ? 0 : 1;
+
+function logOf(part: Part): string {
+  return `${values.json}${part}.log`;
 }
 
-/** Gives mocha's exit code. @param log takes what it prints; this process' own output where undefined */
-async function run(half: Half, log?: string): Promise<number> {
+/** Gives mocha's exit code. The first part prints as it goes, the others into a log each. */
+async function run(part: Part): Promise<number> {
   const mocha = spawn(
     process.execPath,
-    ["node_modules/mocha/bin/mocha.js", "--reporter", "scripts/spec-and-json.cjs", ...HALVES[half]],
+    [
+      "node_modules/mocha/bin/mocha.js",
+      "--reporter",
+      "scripts/spec-and-json.cjs",
+      ...OPTIONS[part],
+    ],
     {
-      env: { ...process.env, MOCHA_JSON: `${values.json}${half}.json` },
-      stdio: ["ignore", log === undefined ? "inherit" : "pipe", "inherit"],
+      env: { ...process.env, MOCHA_JSON: `${values.json}${part}.json` },
+      stdio: ["ignore", part === shown ? "inherit" : "pipe", "inherit"],
     },
   );
-  const written = log === undefined ? undefined : mocha.stdout!.pipe(createWriteStream(log));
+  const written = part === shown ? undefined : mocha.stdout!.pipe(createWriteStream(logOf(part)));
   const code = await new Promise<number>((resolve, reject) => {
     mocha.once("error", reject);
     mocha.once("exit", (status) => resolve(status ?? 1));

@@ -75,6 +75,7 @@ const tableShape = v.object({
   columns: columnsShape,
   version: v.optional(v.pipe(v.number(), v.integer()), 1),
   deleted: v.optional(v.picklist(["keep", "mark", "remove"]), "keep"),
+  distributed: v.optional(v.boolean(), false),
   format: v.function(),
 });
 
@@ -131,13 +132,23 @@ function checkShape(file: string, module: unknown): Table {
   // The parsed value is a copy of plain data; sources keep their identity by name.
   const declared = module as Declared;
   checkNames(file, declared);
-  const { name, description, version, deleted } = parsed.output;
+  const { name, description, version, deleted, distributed } = parsed.output;
   const sources = [parsed.output.source].flat() as Source[];
   const lookups = parsed.output.lookups as Record<string, Lookup>;
   const columns =
     deleted === "mark" ? { ...declared.columns, [DELETED_AT]: deletedAt } : declared.columns;
   const { format } = declared;
-  const table: Table = { name, description, version, deleted, sources, lookups, columns, format };
+  const table: Table = {
+    name,
+    description,
+    version,
+    deleted,
+    distributed,
+    sources,
+    lookups,
+    columns,
+    format,
+  };
   for (const [column, declaration] of Object.entries(table.columns))
     checkColumn(file, `columns.${column}`, declaration);
   try {
@@ -150,6 +161,12 @@ function checkShape(file: string, module: unknown): Table {
   const generated = Object.keys(table.columns).filter((column) => table.columns[column]!.generated);
   if (generated.length > 1)
     throw new TableError(file, `columns.${generated[1]}`, "a table has at most one record id");
+  if (distributed && generated.length === 0)
+    throw new TableError(
+      file,
+      "distributed",
+      "is of tables that keep versions: expected a record id (serial); a table that is merged by its key has that in its primary key",
+    );
   checkDeleted(file, table, declared.columns);
   for (const source of [...sources, ...Object.values(lookups).map((l) => l.source)])
     checkSource(file, source);

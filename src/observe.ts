@@ -41,6 +41,8 @@ const UNITS = {
   RowsGone: MetricUnit.Count,
   /** Sources of which so many rows are gone that it is not believed. */
   DeletesRefused: MetricUnit.Count,
+  /** Objects of batches that a compaction stands for now. */
+  ObjectsCompacted: MetricUnit.Count,
   /** The newest batch. */
   Batch: MetricUnit.Count,
   /** How long an invocation took. */

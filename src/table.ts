@@ -126,6 +126,11 @@ export interface TableDefinition<S extends Source, L extends LookupsOf<S>, C ext
   /** What is done with a row that is gone from the source; `keep` unless said otherwise. Others need {@link keyedBySource}. */
   readonly deleted?: Deleted;
   /**
+   * True puts the natural key into the primary key, before the record id, when the table is made: a distributed PostgreSQL
+   * (Citus) wants the column that it distributes by in there. A table that is there already stays as it is.
+   */
+  readonly distributed?: boolean;
+  /**
    * Pure: no clock, no network, no environment, and a row once given stays as it is. One row, several, or none.
    * Throws to quarantine the row. A row that is the same object as one given before costs nothing in a list.
    */
@@ -156,6 +161,7 @@ export interface Table {
   readonly columns: Columns;
   readonly version: number;
   readonly deleted: Deleted;
+  readonly distributed: boolean;
   readonly format: (row: SourceRow, found: Readonly<Record<string, SourceRow | null>>) => unknown;
 }
 

@@ -156,6 +156,21 @@ function putNull(column: Growing, row: number): void {
   else values[row] = 0;
 }
 
+/** Puts all rows of a vector of the same layout behind the first `rows` of a column: those that it has, of texts and bigints. */
+export function append(column: Growing, rows: number, vector: Vector): void {
+  const to = rows + vector.values.length;
+  if (vector.nulls !== undefined) column.nulls ??= new Uint8Array(Math.max(FIRST_ROOM, to));
+  reserve(column, to);
+  if (column.nulls !== undefined) {
+    column.nulls.fill(0, rows, to);
+    if (vector.nulls !== undefined) column.nulls.set(vector.nulls.subarray(0, to - rows), rows);
+  }
+  const { values } = column;
+  if (Array.isArray(values))
+    for (const value of vector.values as typeof values) values.push(value as never);
+  else values.set(vector.values as Int32Array, rows);
+}
+
 /** The first `rows` of a column: a view, which later rows leave as it is. */
 export function vectorTo(column: Growing, rows: number): Vector {
   if (column.nulls !== undefined && column.nulls.length < rows) reserve(column, rows);

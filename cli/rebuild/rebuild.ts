@@ -1,5 +1,6 @@
 /** The warehouse, or the processed bucket, made again as the command line asks, and whether they are the same. */
 import { S3Error } from "../../src/aws/s3.ts";
+import { Compacted } from "../../src/compaction/compacted.ts";
 import { listBatches } from "../../src/lake/manifest.ts";
 import type { Receipt } from "../../src/lake/receipts.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
@@ -9,7 +10,7 @@ import { compareProcessed, type BatchDifference } from "../../src/rebuild/compar
 import { checkShape, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
 import { RebuildError } from "../../src/rebuild/error.ts";
 import { claim } from "../../src/rebuild/place.ts";
-import type { Progress } from "../../src/rebuild/progress.ts";
+import type { Progress } from "../../src/progress.ts";
 import { ingestedBatches, rebuildProcessed } from "../../src/rebuild/processed.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { verify } from "../../src/rebuild/verify.ts";
@@ -160,7 +161,7 @@ async function remakeWarehouse(
   bucket: string,
   { schema, secret, to, replace }: NonNullable<RebuildOptions["warehouse"]>,
 ): Promise<Outcome> {
-  const lake = { ...made, bucket };
+  const lake = { ...made, bucket, compacted: new Compacted(bucket, made.codec) };
   const compare = options.compare && to === undefined;
   const open: Connection[] = [];
   const connect = async (to: string): Promise<Connection> => {
@@ -190,8 +191,14 @@ async function remakeWarehouse(
       "Loaded",
       `up to batch ${whole(last)}${before}, in ${seconds(performance.now() - started)}`,
     );
+    const compacted = lake.compacted.read.size;
+    if (compacted > 0)
+      terminal.field(
+        "Compacted",
+        `${counted(compacted, "batch", "batches")} read from compactions: their own objects are gone`,
+      );
     tellSkipped(skipped, terminal);
-    const answer = { schema: rebuilt.schema, ledger: rebuilt.ledger, skipped };
+    const answer = { schema: rebuilt.schema, ledger: rebuilt.ledger, skipped, compacted };
     if (!live) return { isSame: true, answer: { warehouse: { batch: last, ...answer } } };
 
     const differences = new Differences<RowDifference>();

@@ -59,7 +59,8 @@ const unknownProblems = ({ problems }: Verification): Verification["problems"] =
 export const isWhole = (verified: Verification): boolean => unknownProblems(verified).length === 0;
 
 export function tellVerified(verified: Verification, terminal: Terminal): void {
-  const { batches, processed, objects, bytes, orphans, problems } = verified;
+  const { batches, processed, objects, bytes, orphans, compactions, compacted, problems } =
+    verified;
   const known = problems.filter(({ skipped }) => skipped !== undefined);
   const unknown = unknownProblems(verified);
   terminal.heading("Is the lake whole?");
@@ -70,10 +71,19 @@ export function tellVerified(verified: Verification, terminal: Terminal): void {
   );
   if (orphans > 0)
     terminal.field("Orphans", `${counted(orphans, "object")} that no manifest names: no harm`);
+  if (compactions > 0)
+    terminal.field(
+      "Compactions",
+      `${whole(compactions)}` +
+        (compacted > 0
+          ? `; ${counted(compacted, "object")} of batches that are gone are read there`
+          : ""),
+    );
   for (const { batch, message, skipped } of known)
     terminal.field("Known", `batch ${batch} was skipped (${skipped}): ${message}`);
   terminal.line();
   if (unknown.length === 0) terminal.paragraph("It is whole: each hash is what its manifest says.");
   else terminal.alarm(`${counted(unknown.length, "problem")}:`);
-  for (const { batch, message } of unknown) terminal.field(`batch ${batch}`, message);
+  for (const { batch, kind, message } of unknown)
+    terminal.field(kind === "compaction" ? `compaction to ${batch}` : `batch ${batch}`, message);
 }

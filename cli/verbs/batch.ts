@@ -73,10 +73,11 @@ function show(terminal: Terminal, found: Batch, verify: string): void {
     terminal.item(name, `${bar.padEnd(width)} ${duration(end_ms - start_ms).padStart(9)}  `);
   }
   terminal.heading("Objects");
-  for (const { bucket, key, rows, bytes, verified } of found.objects)
+  for (const { bucket, key, rows, bytes, verified, compacted } of found.objects)
     terminal.field(
-      verified ? "whole" : "DAMAGED",
-      `${key} (${bucket} bucket; ${counted(rows, "row")}, ${size(bytes)})`,
+      !verified ? "DAMAGED" : compacted === undefined ? "whole" : "compacted",
+      `${key} (${bucket} bucket; ${counted(rows, "row")}, ${size(bytes)})` +
+        (compacted === undefined ? "" : `: it is gone, its rows are in ${compacted}`),
     );
   if (found.effects.length === 0) return;
   terminal.heading("What it did to the warehouse");

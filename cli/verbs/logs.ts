@@ -1,13 +1,8 @@
 // What the functions said, in the order in which they said it.
 import { setTimeout as delay } from "node:timers/promises";
 import type { Stretch } from "../../src/aws/logs.ts";
-import {
-  FUNCTIONS,
-  logs as linesOf,
-  whenWas,
-  type LogLine,
-  type Wanted,
-} from "../../src/operations/logs.ts";
+import { logs as linesOf, whenWas, type LogLine, type Wanted } from "../../src/operations/logs.ts";
+import { FUNCTIONS, LOGGED } from "../../src/operations/places.ts";
 import { command } from "../../src/operations/verdict.ts";
 import { UsageError, wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
@@ -40,7 +35,7 @@ export const logs = defineVerb({
         coerce: (text: string | undefined) =>
           text === undefined ? undefined : wholeNumber("batch", text, 1, 9_999_999_999),
       })
-      .option("function", { choices: FUNCTIONS, describe: "this one's alone" })
+      .option("function", { choices: LOGGED, describe: "this one's alone" })
       .option("request", { type: "string", describe: "of the invocation with this id" })
       .option("errors", { type: "boolean", default: false, describe: "warnings and errors alone" })
       .option("since", {

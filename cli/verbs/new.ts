@@ -64,7 +64,7 @@ export const newTable = defineVerb({
     terminal.heading("What to do next");
     terminal.line("  npm run typecheck                  what does not fit is named by its column");
     terminal.line(`  npx mocha ${test}`);
-    terminal.line("  npx totes down && npx totes up     the table fills itself");
+    terminal.line("  npx totes run                      the table fills itself");
     return 0;
   },
 });

@@ -17,7 +17,7 @@ import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { isAgreed } from "../agreed.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { shareOf, UsageError, wholeNumber } from "../options.ts";
 import { checkModules } from "../same-modules.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
@@ -113,7 +113,7 @@ async function repair(
   terminal.paragraph(`${counted(rows, "source row")} to be read again: ${listed(what)}.`);
   for (const { table, rows: gone } of leaving)
     terminal.alarm(
-      `${counted(gone, "row")} of ${table} will leave the warehouse, with all their versions: the source lacks them.`,
+      `${counted(gone, "row")} of ${table} will leave the warehouse, all versions included: the source lacks ${gone === 1 ? "it" : "them"}.`,
     );
   const doubted = leaving.filter((one) => one.isDoubted && !confirm.includes(one.table));
   if (doubted.length > 0)
@@ -143,7 +143,7 @@ const COUNTS: readonly {
   readonly isAlways?: true;
   readonly of: (table: Reconciliation["tables"][number]) => number;
 }[] = [
-  { name: "rows", isAlways: true, of: ({ rows }) => rows },
+  { name: "source rows", isAlways: true, of: ({ rows }) => rows },
   { name: "ranges", isAlways: true, of: ({ ranges }) => ranges },
   { name: "looked into", of: ({ descended }) => descended },
   { name: "pending", of: ({ pending }) => pending },
@@ -221,13 +221,6 @@ function when(text: string): number | Date {
   throw new UsageError(`--since takes a batch's number or a date (2026-11-25), not "${text}"`);
 }
 
-function share(text: string): number {
-  const found = /^(\d*\.?\d+)(%?)$/.exec(text);
-  const value = Number(found?.[1]) / (found?.[2] === "%" ? 100 : 1);
-  if (value > 0 && value <= 1) return value;
-  throw new UsageError(`--sample takes a share, 0.1 or 10%, not "${text}"`);
-}
-
 export const reconcile = defineVerb({
   command: "reconcile",
   describe: "compares the warehouse with the shop, row by row, and names each that differs",
@@ -260,7 +253,7 @@ export const reconcile = defineVerb({
       .option("sample", {
         type: "string",
         describe: "a share of the key ranges: 0.1 or 10%",
-        coerce: share,
+        coerce: (text: string) => shareOf("sample", text),
       })
       .option("limit", {
         type: "string",

@@ -117,6 +117,7 @@ export class FunctionService {
       Timeout: timeoutMs / 1000,
       LastModified: since.toISOString().replace("Z", "+0000"),
       State: "Active",
+      LastUpdateStatus: "Successful",
       Version: "$LATEST",
       Environment: { Variables: environment },
       LoggingConfig: { LogFormat: "Text", LogGroup: `/aws/lambda/${name}` },

@@ -1,4 +1,8 @@
-import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
+import {
+  GetFunctionConfigurationCommand,
+  InvokeCommand,
+  LambdaClient,
+} from "@aws-sdk/client-lambda";
 
 /** What a function threw. */
 export interface Thrown {
@@ -18,6 +22,38 @@ export class FunctionError extends Error {
   ) {
     super(message, options);
     this.thrown = thrown;
+  }
+}
+
+/** How a function is set up, and whether it can be invoked. */
+export interface Configuration {
+  /** `Active`, or why not: `Pending`, `Inactive`, `Failed`. */
+  readonly state: string;
+  /** Of its last deploy: `Successful`, `InProgress` or `Failed`. */
+  readonly lastUpdate: string;
+  /** Lambda's own words on either, where it has some. */
+  readonly reason?: string;
+  readonly memoryMb: number;
+  readonly timeoutSeconds: number;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Asks Lambda how a function is. @throws what the SDK throws: ResourceNotFoundException where there is none of that name */
+export async function getConfiguration(name: string): Promise<Configuration> {
+  const lambda = new LambdaClient({});
+  try {
+    const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
+    const reason = found.StateReason ?? found.LastUpdateStatusReason;
+    return {
+      state: found.State ?? "Active",
+      lastUpdate: found.LastUpdateStatus ?? "Successful",
+      ...(reason === undefined ? {} : { reason }),
+      memoryMb: found.MemorySize ?? 0,
+      timeoutSeconds: found.Timeout ?? 0,
+      environment: found.Environment?.Variables ?? {},
+    };
+  } finally {
+    lambda.destroy();
   }
 }
 

@@ -2,6 +2,7 @@ import {
   GetObjectCommand,
   ListObjectsV2Command,
   PutObjectCommand,
+  PutObjectTaggingCommand,
   S3Client,
   S3ServiceException,
 } from "@aws-sdk/client-s3";
@@ -15,9 +16,9 @@ export class S3Error extends Error {
     const { name, message } = cause as Error;
     const advice =
       name === "NoSuchBucket"
-        ? "; create it (deploy the stage), or correct INGESTION_BUCKET or PROCESSED_BUCKET"
+        ? "; create it (deploying makes a stage's own), or correct its name"
         : name === "AccessDenied"
-          ? "; the function's role lacks the permission"
+          ? "; the role, or whoever runs this, lacks the permission"
           : "";
     super(`cannot ${doing} s3://${bucket}/${key}: ${name}: ${message}${advice}`, { cause });
   }
@@ -124,6 +125,22 @@ export async function overwrite(bucket: string, key: string, body: string): Prom
     );
   } catch (error) {
     throw new S3Error("write", bucket, key, error);
+  }
+}
+
+/** Marks an object for a lifecycle rule; tags that it had are gone.
+ *  @throws S3Error */
+export async function tagObject(
+  bucket: string,
+  key: string,
+  tag: { readonly Key: string; readonly Value: string },
+): Promise<void> {
+  try {
+    await getClient().send(
+      new PutObjectTaggingCommand({ Bucket: bucket, Key: key, Tagging: { TagSet: [tag] } }),
+    );
+  } catch (error) {
+    throw new S3Error("tag", bucket, key, error);
   }
 }
 

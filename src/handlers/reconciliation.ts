@@ -1,11 +1,11 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
 import { deadlineOf } from "./deadline.ts";
-import { ingest, type IngestionSummary } from "../ingestion/ingest.ts";
+import { ingest } from "../ingestion/ingest.ts";
 import { Observer } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { connectWith } from "../postgres/connection.ts";
-import { findDeleted, type DeletesOptions, type Gone } from "../reconciliation/deletes.ts";
+import { findDeleted, type Deletes, type DeletesOptions } from "../reconciliation/deletes.ts";
 import type { Difference } from "../reconciliation/difference.ts";
 import { reconcile, type Reconciliation, type Sides } from "../reconciliation/reconcile.ts";
 import { getTables } from "../registry.ts";
@@ -17,13 +17,7 @@ const observer = new Observer("reconciliation");
 const LOGGED = 100;
 
 /** What was found, and what was done about it. */
-export type Answer =
-  | (Reconciliation & { readonly first: readonly Difference[] })
-  | {
-      readonly deletes: readonly Omit<Gone, "keys">[];
-      /** The batch that tells the lake; absent where nothing is gone. */
-      readonly ingested?: IngestionSummary;
-    };
+export type Answer = (Reconciliation & { readonly first: readonly Difference[] }) | Deletes;
 
 const shape = v.nullish(
   v.object({

@@ -4,6 +4,10 @@
 export const BATCHES = "_batches/";
 /** Where the receipts are. */
 export const LOADS = "_loads/";
+/** Where the manifests of compactions are: in a prefix of their own, as nothing is to be woken by them. */
+export const COMPACTIONS = "_compactions/";
+/** Where it is written which batches a compaction that begins at a batch takes. */
+export const RANGES = "_ranges/";
 /**
  * What says where to begin a listing (`newest`, `loaded`), whose put asks ingestion to go on (`goOn`), and which rows are
  * worth reading first (`quarantined`). These alone are overwritten; nothing is believed because of them.
@@ -19,6 +23,10 @@ const number = (batch: number): string => String(batch).padStart(10, "0");
 
 export const manifestKey = (batch: number): string => `${BATCHES}${number(batch)}.json`;
 export const receiptKey = (batch: number): string => `${LOADS}${number(batch)}.json`;
+/** By the last batch of the compaction. */
+export const compactionKey = (to: number): string => `${COMPACTIONS}${number(to)}.json`;
+/** By the first. */
+export const rangeKey = (from: number): string => `${RANGES}${number(from)}.json`;
 
 /** The batch whose manifest `key` is, or undefined. */
 export function batchOf(key: string): number | undefined {
@@ -28,6 +36,10 @@ export function batchOf(key: string): number | undefined {
 /** The batch whose receipt `key` is, or undefined. */
 export const receiptBatchOf = (key: string): number | undefined =>
   numberIn(/^_loads\/(\d{10})\.json$/, key);
+
+/** The last batch of the compaction whose manifest `key` is, or undefined. */
+export const compactedTo = (key: string): number | undefined =>
+  numberIn(/^_compactions\/(\d{10})\.json$/, key);
 
 function numberIn(pattern: RegExp, key: string): number | undefined {
   const batch = Number(pattern.exec(key)?.[1]);

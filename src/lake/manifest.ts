@@ -9,10 +9,10 @@ export class ManifestError extends Error {
   override readonly name = "ManifestError";
 }
 
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const sha256Shape = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+export const sha256Shape = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
-const lakeObject = v.object({
+export const lakeObject = v.object({
   table: v.string(),
   key: v.string(),
   rows: count,
@@ -123,6 +123,20 @@ async function read<M extends { batch: number }>(
   shape: v.GenericSchema<unknown, M>,
 ): Promise<Read<M> | undefined> {
   const key = manifestKey(batch);
+  const found = await readJson(bucket, key, shape);
+  if (found && found.manifest.batch !== batch)
+    throw new ManifestError(
+      `s3://${bucket}/${key} says that it is batch ${found.manifest.batch}; ${RESTORE}`,
+    );
+  return found;
+}
+
+/** @throws ManifestError where the object is not JSON of that shape */
+export async function readJson<M>(
+  bucket: string,
+  key: string,
+  shape: v.GenericSchema<unknown, M>,
+): Promise<Read<M> | undefined> {
   const bytes = await getSmall(bucket, key);
   if (!bytes) return undefined;
   let json: unknown;
@@ -138,10 +152,6 @@ async function read<M extends { batch: number }>(
       `s3://${bucket}/${key}: ${v.getDotPath(issue) ?? "manifest"}: ${issue.message}; ${RESTORE}`,
     );
   }
-  if (parsed.output.batch !== batch)
-    throw new ManifestError(
-      `s3://${bucket}/${key} says that it is batch ${parsed.output.batch}; ${RESTORE}`,
-    );
   return { manifest: parsed.output, sha256: sha256(bytes) };
 }
 
@@ -158,7 +168,8 @@ async function getSmall(bucket: string, key: string): Promise<Buffer | undefined
   }
 }
 
-const RESTORE = "restore the version of the object that was written first (the bucket keeps them)";
+export const RESTORE =
+  "restore the version of the object that was written first (the bucket keeps them)";
 
 export const readIngestionManifest = (
   bucket: string,
@@ -227,11 +238,17 @@ export function checkChain(
  * Commits a batch: compare-and-swap on its number.
  * @returns the manifest as it was committed; undefined where another run's has its number: of two overlapping runs one wins
  */
-export async function commitManifest<M extends IngestionManifest | ProcessedManifest>(
+export const commitManifest = <M extends IngestionManifest | ProcessedManifest>(
   bucket: string,
   manifest: M,
+): Promise<Read<M> | undefined> => putJsonOnce(bucket, manifestKey(manifest.batch), manifest);
+
+/** @returns what was put; undefined where something else has that key */
+export async function putJsonOnce<M>(
+  bucket: string,
+  key: string,
+  manifest: M,
 ): Promise<Read<M> | undefined> {
-  const key = manifestKey(manifest.batch);
   const body = Buffer.from(`${JSON.stringify(manifest)}\n`);
   // The put may have been ours: an answer that got lost on the way is retried by the SDK, and finds its own object.
   const committed =

@@ -21,16 +21,30 @@ export const getContentFromFile = (bucket: string, object: LakeObject): Promise<
   concerning({ table: object.table }, () => getWhole(bucket, object));
 
 async function getWhole(bucket: string, object: LakeObject): Promise<Buffer> {
+  const bytes = await getIfThere(bucket, object);
+  if (!bytes) throw goneError(bucket, object);
+  return bytes;
+}
+
+/** What is said of an object that is not there. */
+export const goneError = (bucket: string, { key }: LakeObject): ObjectError =>
+  new ObjectError(
+    `s3://${bucket}/${key} is gone, though a manifest names it; restore it from its version`,
+  );
+
+/**
+ * As `getContentFromFile`, for whoever knows what to read instead of an object that is not there.
+ * @returns undefined where it is gone
+ * @throws ObjectError where it is truncated or altered
+ */
+export async function getIfThere(bucket: string, object: LakeObject): Promise<Buffer | undefined> {
   const where = `s3://${bucket}/${object.key}`;
   if (!isOfTable(object.key, object.table))
     throw new ObjectError(
       `${where} is no object of ${object.table}, though a manifest says so; restore the manifest that was written first`,
     );
   const bytes = await getUpTo(bucket, object);
-  if (!bytes)
-    throw new ObjectError(
-      `${where} is gone, though a manifest names it; restore it from its version`,
-    );
+  if (!bytes) return undefined;
   const found = sha256(bytes);
   if (bytes.length !== object.bytes || found !== object.sha256)
     throw new ObjectError(

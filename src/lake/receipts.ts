@@ -19,9 +19,9 @@ const receipt = v.object({
 /** What a receipt says of how its batch was loaded. */
 export type Receipt = v.InferOutput<typeof receipt>;
 
-/** The batches that have a receipt, in order. */
-export async function listReceipts(bucket: string): Promise<number[]> {
-  const keys = await listKeys(bucket, LOADS, "");
+/** The batches past `after` that have a receipt, in order. */
+export async function listReceipts(bucket: string, after = 0): Promise<number[]> {
+  const keys = await listKeys(bucket, LOADS, after > 0 ? receiptKey(after) : "");
   return keys.flatMap((key) => receiptBatchOf(key) ?? []);
 }
 

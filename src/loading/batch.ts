@@ -1,14 +1,15 @@
 /** What the lake has of one batch: its manifest, and its objects as vectors. */
-import { awaitedLater, noted } from "../errors.ts";
+import { awaitedLater, concerning } from "../errors.ts";
 import {
   readProcessedManifest,
   type LakeObject,
   type ProcessedManifest,
   type Read,
 } from "../lake/manifest.ts";
-import { getContentFromFile } from "../lake/objects.ts";
-import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
-import { BATCH_COLUMN, fileColumns, type FileColumn } from "../parquet/schema.ts";
+import { getIfThere, goneError } from "../lake/objects.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
+import { rowsOf, type ParquetRows } from "../parquet/rows.ts";
+import { BATCH_COLUMN, fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, getColumnNames, type Table } from "../table.ts";
 import { layoutOf, type Stretch, type Vector } from "../vectors.ts";
 
@@ -21,12 +22,22 @@ const TEXT_BYTES = 4 << 20;
 /** A value's bytes, which a file does not say of texts: those are decoded at their turn. A bigint is an object. */
 const VALUE_BYTES = { int32: 4, float64: 8, boolean: 1, bigint: 40, text: Infinity } as const;
 
+/** Gives the rows of an object that is gone, where the lake has them elsewhere. @throws ManifestError, ObjectError */
+export type Instead = (
+  of: Read<ProcessedManifest>,
+  object: LakeObject,
+) => Promise<ParquetRows | undefined>;
+
+/** An object that was fetched and verified. */
+type Fetched = (codec: ParquetCodec) => ParquetRows;
+
 /** A batch whose manifest is on its way. What goes wrong is said when it is asked for. */
 export class BatchFiles {
   readonly bucket: string;
   readonly batch: number;
   readonly manifest: Promise<Read<ProcessedManifest> | undefined>;
-  readonly #kept = new Map<string, Promise<Buffer>>();
+  readonly #instead: Instead | undefined;
+  readonly #kept = new Map<string, Promise<Fetched>>();
   #left = KEPT_BYTES;
   /** Columns decoded ahead, by object: each until it is read. */
   readonly #decoded = new Map<string, Map<string, Vector>>();
@@ -34,9 +45,11 @@ export class BatchFiles {
   readonly #undecoded = new Map<string, Set<string>>();
   #isRead = false;
 
-  constructor(bucket: string, batch: number) {
+  /** @param instead where an object's rows are looked for when it is gone; without it, that is an error */
+  constructor(bucket: string, batch: number, instead?: Instead) {
     this.bucket = bucket;
     this.batch = batch;
+    this.#instead = instead;
     this.manifest = awaitedLater(readProcessedManifest(bucket, batch));
   }
 
@@ -57,8 +70,8 @@ export class BatchFiles {
     let room = DECODED_BYTES;
     for (const object of found?.manifest.objects ?? []) {
       const table = tables.find(({ name }) => name === object.table);
-      const bytes = await this.#kept.get(object.key)?.catch(() => undefined);
-      if (!table || !bytes) continue;
+      const fetched = await this.#kept.get(object.key)?.catch(() => undefined);
+      if (!table || !fetched) continue;
       for (const column of fileColumns(table.columns)) {
         const size = object.rows * VALUE_BYTES[layoutOf(column)];
         if (!(column.name in table.columns) || size > room) continue;
@@ -66,14 +79,14 @@ export class BatchFiles {
         if (this.#isRead) return;
         let vector: Vector | undefined;
         try {
-          [vector] = await this.#decode(object, bytes, [column], codec);
+          [vector] = await fetched(codec).read([column]);
         } catch {
           return;
         }
         room -= size;
         const decoded = this.#decoded.get(object.key) ?? new Map<string, Vector>();
         this.#decoded.set(object.key, decoded.set(column.name, vector!));
-        this.#letGo(object, table, [column]);
+        this.#letGo(object, table, [column.name]);
       }
     }
   }
@@ -97,10 +110,11 @@ export class BatchFiles {
     const missing = wanted.filter(({ name }) => !decoded?.has(name));
     const found = new Map<string, Vector>();
     if (missing.length > 0) {
-      const bytes = await (this.#keep(object) ?? getContentFromFile(this.bucket, object));
-      const vectors = await this.#decode(object, bytes, missing, codec, stretch);
-      for (const [at, { name }] of missing.entries()) found.set(name, vectors[at]!);
-      if (stretch === undefined || stretch.to === object.rows) this.#letGo(object, table, missing);
+      const fetched = await (this.#keep(object) ?? this.#fetch(object));
+      const vectors = await fetched(codec).read(missing, stretch);
+      const names = missing.map(({ name }) => name);
+      for (const [at, name] of names.entries()) found.set(name, vectors[at]!);
+      if (stretch === undefined || stretch.to === object.rows) this.#letGo(object, table, names);
     }
     const read = new Map(
       wanted.map(({ name }) => [name, found.get(name) ?? decoded!.get(name)!] as const),
@@ -119,12 +133,12 @@ export class BatchFiles {
     table: Table,
     codec: ParquetCodec,
   ): Promise<Map<string, Vector> | undefined> {
-    const bytes = await getContentFromFile(this.bucket, object);
+    const fetched = await this.#fetch(object);
     // A column that the file lacks is read as nulls then, and not as some value.
     const columns = fileColumns(deletedColumns(table))
       .filter(({ name }) => name !== BATCH_COLUMN)
       .map((column) => ({ ...column, key: false, nullable: true }));
-    const vectors = await this.#decode(object, bytes, columns, codec);
+    const vectors = await fetched(codec).read(columns);
     if (vectors.some(({ nulls }) => nulls !== undefined)) return undefined;
     return new Map(columns.map(({ name }, at) => [name, vectors[at]!]));
   }
@@ -141,16 +155,8 @@ export class BatchFiles {
   ): Promise<Stretch[] | undefined> {
     if (texts.length === 0) return undefined;
     const columns = fileColumns(table.columns).filter(({ name }) => texts.includes(name));
-    const fetched = this.#keep(object) ?? getContentFromFile(this.bucket, object);
-    const bytes = await fetched;
-    let size: number;
-    try {
-      size = codec.sizeOf(bytes, columns);
-    } catch (cause) {
-      throw new ParquetError(`s3://${this.bucket}/${object.key}: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+    const fetched = this.#keep(object) ?? this.#fetch(object);
+    const size = (await fetched)(codec).sizeOf(columns);
     if (size <= TEXT_BYTES) return undefined;
     // Whatever its size: it is read many times now.
     this.#kept.set(object.key, fetched);
@@ -161,42 +167,33 @@ export class BatchFiles {
     }));
   }
 
-  async #decode(
-    object: LakeObject,
-    bytes: Buffer,
-    columns: readonly FileColumn[],
-    codec: ParquetCodec,
-    stretch?: Stretch,
-  ): Promise<Vector[]> {
-    const where = `s3://${this.bucket}/${object.key}`;
-    let vectors: Vector[];
-    const refuse = (why: string, cause?: unknown): ParquetError =>
-      noted(new ParquetError(`${where}: ${why}`, { cause }), { table: object.table });
-    try {
-      vectors = await codec.read(bytes, columns, stretch);
-    } catch (cause) {
-      throw refuse((cause as Error).message, cause);
-    }
-    const expected = stretch === undefined ? object.rows : stretch.to - stretch.from;
-    const found = vectors[0]?.values.length ?? expected;
-    if (found !== expected) throw refuse(`expected ${expected} rows, found ${found}`);
-    return vectors;
+  /** @throws ObjectError */
+  #fetch(object: LakeObject): Promise<Fetched> {
+    return concerning({ table: object.table }, async (): Promise<Fetched> => {
+      const bytes = await getIfThere(this.bucket, object);
+      const where = `s3://${this.bucket}/${object.key}`;
+      if (bytes) return (codec) => rowsOf(codec, bytes, { ...object, where });
+      const of = this.#instead && (await this.manifest);
+      const rows = of && (await this.#instead?.(of, object));
+      if (!rows) throw goneError(this.bucket, object);
+      return () => rows;
+    });
   }
 
   /** Nobody needs an object's bytes any more once all its columns are decoded. */
-  #letGo(object: LakeObject, table: Table, decoded: readonly FileColumn[]): void {
+  #letGo(object: LakeObject, table: Table, decoded: readonly string[]): void {
     const left = this.#undecoded.get(object.key) ?? new Set(getColumnNames(table));
     this.#undecoded.set(object.key, left);
-    for (const { name } of decoded) left.delete(name);
+    for (const name of decoded) left.delete(name);
     if (left.size === 0) this.#kept.delete(object.key);
   }
 
   /** An object's bytes, now or soon; undefined where there is no room for them. */
-  #keep(object: LakeObject): Promise<Buffer> | undefined {
+  #keep(object: LakeObject): Promise<Fetched> | undefined {
     const kept = this.#kept.get(object.key);
     if (kept !== undefined || object.bytes > this.#left) return kept;
     this.#left -= object.bytes;
-    const fetched = awaitedLater(getContentFromFile(this.bucket, object));
+    const fetched = awaitedLater(this.#fetch(object));
     this.#kept.set(object.key, fetched);
     return fetched;
   }

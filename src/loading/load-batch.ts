@@ -10,7 +10,7 @@ import {
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { keyedBySource, type Table } from "../table.ts";
-import type { BatchFiles } from "./batch.ts";
+import type { BatchFiles, Instead } from "./batch.ts";
 import { deleteGone } from "./deleted.ts";
 import type { InferredMembers } from "./inferred.ts";
 import { mergeBatch, type Rows } from "./merge.ts";
@@ -55,6 +55,8 @@ export interface Rebuild {
   readonly to: number;
   /** Tables whose rows the loader left out of a batch at that time. */
   readonly left: (batch: number) => readonly string[];
+  /** Where the rows of objects are that are gone. */
+  readonly instead?: Instead;
 }
 
 /** What stays the same from batch to batch. */

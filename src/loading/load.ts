@@ -97,8 +97,9 @@ export async function load(
         break;
       }
       if (done.length > 0 && !goOn()) break;
-      const files: BatchFiles = ahead ?? new BatchFiles(bucket, batch);
-      ahead = due[i + 1] === batch + 1 ? new BatchFiles(bucket, batch + 1) : undefined;
+      const files: BatchFiles = ahead ?? new BatchFiles(bucket, batch, rebuild?.instead);
+      ahead =
+        due[i + 1] === batch + 1 ? new BatchFiles(bucket, batch + 1, rebuild?.instead) : undefined;
       // While PostgreSQL works on this one.
       void ahead?.fetchAhead(tables);
       const meanwhile = (): void => void ahead?.decodeAhead(tables, codec);

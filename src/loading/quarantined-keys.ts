@@ -19,10 +19,15 @@ export async function quarantinedKeys(
   tables: readonly Table[],
   {
     limit,
+    offset = 0,
+    source = null,
     table = null,
     reason = null,
   }: {
     readonly limit: number;
+    /** Keys that are passed over: those before, in the same snapshot. */
+    readonly offset?: number;
+    readonly source?: string | null;
     readonly table?: string | null;
     /** A part of the reason, in any case. */
     readonly reason?: string | null;
@@ -33,8 +38,9 @@ export async function quarantinedKeys(
       `select source_name as source, key, min(case when key like '%null%' then "row" end) as row from ${qualified(ledger, "quarantine")}
         where table_name = any($1::text[]) and ($3::text is null or table_name = $3)
           and ($4::text is null or strpos(lower(reason), lower($4)) > 0)
-        group by 1, 2 order by min(since), 1, 2 limit $2`,
-      [arrayText(tables.map(({ name }) => name)), limit, table, reason],
+          and ($5::text is null or source_name = $5)
+        group by 1, 2 order by min(since), 1, 2 limit $2 offset $6`,
+      [arrayText(tables.map(({ name }) => name)), limit, table, reason, source, offset],
     ),
   );
   const sources = new Map(

@@ -151,14 +151,16 @@ async function createTable(
   const place = qualified(schema, table.name);
   const columns = Object.entries(table.columns).map(([column, declared]) =>
     declared.generated
-      ? `${name(column)} serial primary key`
+      ? `${name(column)} serial${table.distributed ? "" : " primary key"}`
       : `${name(column)} ${sqlType(declared)}${declared.nullable ? "" : " not null"}` +
         foreignKey(schema, column, table, byName),
   );
   if (recordId === undefined) columns.push(`primary key (${names(keyOf(table))})`);
+  else if (table.distributed) columns.push(`primary key (${names([...keyOf(table), recordId])})`);
   await db.none(`create table ${place} (${columns.join(", ")})`);
-  // Where the latest version of a record is looked for.
-  if (recordId !== undefined) await db.none(`create index on ${place} (${names(keyOf(table))})`);
+  // Where the latest version of a record is looked for; such a primary key is one.
+  if (recordId !== undefined && !table.distributed)
+    await db.none(`create index on ${place} (${names(keyOf(table))})`);
   await db.none(`comment on table ${place} is ${literal(table.description)}`);
 }
 
@@ -271,7 +273,9 @@ function differences(table: Table, found: CatalogueTable): string[] {
   }
   for (const extra of columns.values())
     if (extra.notNull && !extra.filled)
-      problems.push(`${table.name}.${extra.name}: is not declared, not null and without a default`);
+      problems.push(
+        `${table.name}.${extra.name}: is not declared, not null and without a default: drop the column or its NOT NULL, or declare it`,
+      );
   const key = keyOf(table);
   if (recordIdOf(table) === undefined && !found.unique.some((unique) => sameSet(unique, key)))
     problems.push(`${table.name}: expected a primary key or unique index on (${key.join(", ")})`);

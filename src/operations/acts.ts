@@ -2,6 +2,7 @@
 import { invokeFunction } from "../aws/functions.ts";
 import { nameOf } from "../aws/names.ts";
 import type { IngestionSummary } from "../ingestion/ingest.ts";
+import type { Deletes, DeletesOptions } from "../reconciliation/deletes.ts";
 import { manifestKey } from "../lake/keys.ts";
 import { readIngestionManifest } from "../lake/manifest.ts";
 import type { LoadingSummary } from "../loading/load.ts";
@@ -9,7 +10,7 @@ import type { TransformationSummary } from "../transformation/transform.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { whole } from "../words.ts";
 import { nextInLine, readLine } from "./line.ts";
-import type { Places, Stage } from "./places.ts";
+import type { Function, Places } from "./places.ts";
 import { command } from "./verdict.ts";
 import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 
@@ -18,8 +19,8 @@ export class RefusedError extends Error {
   override readonly name = "RefusedError";
 }
 
-/** Has a stage's function take an event, and gives its answer. */
-export type Invoke = (stage: Stage, event: object) => Promise<unknown>;
+/** Has a function take an event, and gives its answer. */
+export type Invoke = (of: Function, event: object) => Promise<unknown>;
 
 /** The functions of a stage. What they give throws FunctionError. */
 export const functionsOf =
@@ -121,6 +122,13 @@ export async function skip(
  */
 export const backfill = (invoke: Invoke, table: string): Promise<IngestionSummary> =>
   invoke("ingestion", { backfill: [table] }) as Promise<IngestionSummary>;
+
+/**
+ * Has reconciliation look for rows that the source has deleted, and tell the lake of them.
+ * @throws FunctionError with what reconciliation said
+ */
+export const detectDeletes = (invoke: Invoke, options: DeletesOptions): Promise<Deletes> =>
+  invoke("reconciliation", { deletes: true, ...options }) as Promise<Deletes>;
 
 async function mustBe({ buckets, stage }: Places, batch: number): Promise<void> {
   if (await readIngestionManifest(buckets.ingestion, batch)) return;

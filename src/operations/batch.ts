@@ -1,13 +1,15 @@
 /** One batch: what it held, where its objects are, how long each stage took, what it did to the warehouse. */
+import { Compactions, type CompactedObject } from "../lake/compactions.ts";
 import {
   readIngestionManifest,
+  ManifestError,
   readProcessedManifest,
   type LakeObject,
   type Read,
   type IngestionManifest,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { getContentFromFile, ObjectError } from "../lake/objects.ts";
+import { getContentFromFile, getIfThere, ObjectError } from "../lake/objects.ts";
 import { recordIdOf, type Table } from "../table.ts";
 import { summaryOf } from "./batches.ts";
 import { DELIVERIES, isGivenUp, nextInLine, readLine } from "./line.ts";
@@ -106,26 +108,40 @@ async function objectsOf(
       (objects ?? []).map((object) => ({ bucket: "processed" as const, object })),
     ),
   ];
+  const compactions = new Compactions(buckets.processed);
   const found: BatchObject[] = [];
   for (let from = 0; from < all.length; from += AT_ONCE)
     found.push(
       ...(await Promise.all(
         all.slice(from, from + AT_ONCE).map(async ({ bucket, object }) => {
           const { table, key, rows, bytes, sha256 } = object;
-          const verified = await isWhole(buckets[bucket], object);
-          return { bucket, table, key, rows, bytes, sha256, verified };
+          const find = async (): Promise<CompactedObject | undefined> =>
+            processed && bucket === "processed" && key.endsWith(".parquet")
+              ? (await compactions.find({ batch: made!.batch, sha256: processed.sha256 }, object))
+                  ?.compacted
+              : undefined;
+          const state = await stateOf(buckets[bucket], object, find);
+          return { bucket, table, key, rows, bytes, sha256, ...state };
         }),
       )),
     );
   return found;
 }
 
-async function isWhole(bucket: string, object: LakeObject): Promise<boolean> {
+/** @param find gives what the object's rows are read from where it is gone */
+async function stateOf(
+  bucket: string,
+  object: LakeObject,
+  find: () => Promise<CompactedObject | undefined>,
+): Promise<Pick<BatchObject, "verified" | "compacted">> {
   try {
-    await getContentFromFile(bucket, object);
-    return true;
+    if (await getIfThere(bucket, object)) return { verified: true };
+    const compacted = await find();
+    if (!compacted) return { verified: false };
+    await getContentFromFile(bucket, compacted);
+    return { verified: true, compacted: compacted.key };
   } catch (error) {
-    if (error instanceof ObjectError) return false;
+    if (error instanceof ObjectError || error instanceof ManifestError) return { verified: false };
     throw error;
   }
 }

@@ -13,6 +13,7 @@ import {
   isStanding,
   lagOf,
   ofAnotherLake,
+  quarantineStep,
   whoHolds,
 } from "./verdict.ts";
 
@@ -155,7 +156,7 @@ function quarantine({ warehouse, now }: Look, places: Places): Check {
     status: "warn",
     value: counted(quarantined, "row"),
     text: `Refused and kept aside, the oldest for ${age}. The other rows went on.`,
-    steps: [{ text: "See which, and why.", command: command(places, "quarantine list") }],
+    steps: [quarantineStep(places)],
   };
 }
 

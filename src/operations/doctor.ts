@@ -10,6 +10,8 @@ import { qualified } from "../postgres/sql.ts";
 import { getSettings } from "../settings.ts";
 import { recordIdOf } from "../table.ts";
 import { counted, duration, listed, whole } from "../words.ts";
+import { functionFindings } from "./doctor-functions.ts";
+import { bad, ok, warn, type Finding } from "./finding.ts";
 import { PATIENCE } from "./look.ts";
 import { STAGES, type Places } from "./places.ts";
 import { withPlace } from "./reach.ts";
@@ -17,33 +19,12 @@ import { lookAtSource } from "./source.ts";
 import { command, whoHolds } from "./verdict.ts";
 import { lookAtWarehouse } from "./warehouse.ts";
 
-export interface Finding {
-  /** What was looked at. */
-  readonly title: string;
-  readonly status: "ok" | "warn" | "bad";
-  readonly found: string;
-  /** What to do; absent where nothing is to be done, or where what was found says it. */
-  readonly advice?: string;
-}
-
 /** What the doctor looks at besides a pipeline's places. */
 export interface Surroundings {
   readonly secrets: { readonly source: string; readonly warehouse: string };
   /** The versions of Node that the project is for, as package.json has them. */
   readonly engines: string;
 }
-
-const ok = (title: string, found: string): Finding => ({ title, status: "ok", found });
-const warn = (title: string, found: string, advice?: string): Finding => ({
-  title,
-  status: "warn",
-  found,
-  ...(advice === undefined ? {} : { advice }),
-});
-const bad = (title: string, found: string, advice?: string): Finding => ({
-  ...warn(title, found, advice),
-  status: "bad",
-});
 
 /** Everything, in the order in which data goes. */
 export async function doctor(places: Places, around: Surroundings): Promise<Finding[]> {
@@ -59,6 +40,7 @@ export async function doctor(places: Places, around: Surroundings): Promise<Find
     look("Lake", () => lake(places)),
     look("Processed bucket", () => bucket("Processed bucket", buckets.processed, "loading")),
     look("Queues", () => queues(places)),
+    look("Functions", () => functionFindings(places)),
     look("Warehouse's secret", () => secret("Warehouse's secret", around.secrets.warehouse)),
     withPlace(places.warehouse, async (db, error) =>
       db ? warehouseFindings(db, places) : [bad("Warehouse", error!.message)],

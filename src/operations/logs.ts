@@ -4,18 +4,14 @@ import { readLog, type LogEvent, type Stretch } from "../aws/logs.ts";
 import { isObject } from "../json.ts";
 import { readIngestionManifest } from "../lake/manifest.ts";
 import { batches } from "./batches.ts";
-import type { Places } from "./places.ts";
-
-/** The functions that there are logs of, in the order of a batch's way. */
-export const FUNCTIONS = ["ingestion", "transformation", "loading", "reconciliation"] as const;
-export type Function = (typeof FUNCTIONS)[number];
+import type { Logged, Places } from "./places.ts";
 
 /** A line of a log. */
 export interface LogLine {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: number;
-  readonly function: Function;
+  readonly function: Logged;
   readonly level: "INFO" | "WARN" | "ERROR";
   readonly message: string;
   readonly request?: string;
@@ -27,7 +23,7 @@ export interface LogLine {
 
 /** Which lines are wanted. */
 export interface Wanted {
-  readonly functions: readonly Function[];
+  readonly functions: readonly Logged[];
   readonly batch?: number | undefined;
   readonly request?: string | undefined;
   /** Warnings and errors alone. */
@@ -102,7 +98,7 @@ const ENDED =
   /^\S+ (\S+) (Task timed out|Process exited before completing request|Error: Runtime exited)/;
 
 /** undefined for what says nothing of the work: metrics, and what Lambda says of every invocation. */
-function lineOf(of: Function, { id, at, text }: LogEvent): LogLine | undefined {
+function lineOf(of: Logged, { id, at, text }: LogEvent): LogLine | undefined {
   const json = jsonOf(text);
   if (!json) {
     if (USUAL.test(text)) return undefined;

@@ -1,3 +1,4 @@
+import type { Configuration } from "../aws/functions.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import type { Buckets } from "../transformation/transform.ts";
@@ -5,6 +6,14 @@ import type { Buckets } from "../transformation/transform.ts";
 /** The stages that a queue wakes. */
 export const STAGES = ["ingestion", "transformation", "loading"] as const;
 export type Stage = (typeof STAGES)[number];
+
+/** The functions, in the order of a batch's way. */
+export const FUNCTIONS = [...STAGES, "reconciliation"] as const;
+export type Function = (typeof FUNCTIONS)[number];
+
+/** Those that have a log: the same, and one that not every stage has. */
+export const LOGGED = [...FUNCTIONS, "compaction"] as const;
+export type Logged = (typeof LOGGED)[number];
 
 /** What is in a stage's queue, about: SQS counts as it goes. */
 export interface QueueDepth {
@@ -25,6 +34,8 @@ export interface Places {
   readonly tables: readonly Table[];
   /** `local`, or the name of a deployed stage: what `--stage` takes. */
   readonly stage: string;
+  /** How a function is set up; it throws what Lambda says. Left out where there are none. */
+  readonly functionOf?: (of: Function) => Promise<Configuration>;
   /** Asks the queues. What it throws is shown instead of figures. Left out where there are none. */
   readonly queues?: () => Promise<Readonly<Record<Stage, QueueDepth>>>;
 }

@@ -176,8 +176,10 @@ export interface BatchObject {
   readonly bytes: number;
   /** As its manifest says. */
   readonly sha256: string;
-  /** Whether its bytes, read just now, have that hash. */
+  /** Whether its bytes, read just now, have that hash; where it is gone, whether those of the compaction's object have theirs. */
   readonly verified: boolean;
+  /** The compaction's object that its rows are read from, where it is gone itself. */
+  readonly compacted?: string;
 }
 
 /** What a batch did to a table of the warehouse. */

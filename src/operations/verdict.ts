@@ -62,6 +62,11 @@ const logs = (places: Places, stage: Stage, batch?: number): Step => ({
   ),
 });
 
+export const quarantineStep = (places: Places): Step => ({
+  text: "See which rows do not fit, and why.",
+  command: command(places, "quarantine list"),
+});
+
 function lakeLost(error: Error, places: Places): Verdict {
   const isDamaged = error.name === "ManifestError";
   return {
@@ -373,13 +378,17 @@ function well(look: Look, { newest, load }: Line, places: Places): Verdict {
       ? `and skipped: ${load.skippedWhy}.`
       : `in the warehouse ${lag === undefined ? "since" : `${duration(lag * 1000)} later`}.`) +
     (cursor ? " Its run is not done, and goes on at the next tick." : "");
+  const quarantined = look.warehouse instanceof Error ? 0 : look.warehouse.quarantined;
   if (dead.length === 0)
     return {
       status: "ok",
       short: "All loaded",
-      title: "Healthy. All that was read is in the warehouse.",
+      title:
+        quarantined === 0
+          ? "Healthy. All that was read is in the warehouse."
+          : `Working. All that was read is in the warehouse, but ${counted(quarantined, "row")} in quarantine.`,
       text,
-      steps: [],
+      steps: quarantined === 0 ? [] : [quarantineStep(places)],
     };
   return {
     status: "warn",

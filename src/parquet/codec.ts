@@ -27,6 +27,21 @@ export interface ParquetCodec {
    * case. Throws ParquetError for a damaged file.
    */
   sizeOf(bytes: Buffer, columns: readonly FileColumn[]): number;
+  /** A file that is written some rows at a time. Throws ParquetError as `write` does, once the rows come. */
+  writer(columns: readonly FileColumn[]): Promise<FileWriter>;
+  /**
+   * The columns that a file says it has, in its order; none is part of a key, as a file does not tell. Where the codec's files
+   * do not tell a time from a text, it is a text. Throws ParquetError for a damaged file, and for a type that no column has.
+   */
+  columnsOf(bytes: Buffer): Promise<FileColumn[]>;
+}
+
+/** A file in the making. */
+export interface FileWriter {
+  /** Adds rows, as row groups of their own: readers like those of many rows. */
+  add(vectors: readonly Vector[]): void;
+  /** The whole file. */
+  end(): Buffer;
 }
 
 const CODECS: ReadonlyMap<string, ParquetCodec> = new Map(

@@ -99,6 +99,13 @@ export class ColumnDecoder {
     }
   }
 
+  /** Whether none of the next `rows`, a row group's, is wanted: then they are done. */
+  passOver(rows: number): boolean {
+    if (this.#isWanted(rows)) return false;
+    this.#done += rows;
+    return true;
+  }
+
   #isWanted(count: number): boolean {
     if (this.#stretch === undefined) return true;
     const { from, to } = this.#stretch;

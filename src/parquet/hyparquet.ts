@@ -6,11 +6,11 @@ import { writePageHeader } from "hyparquet-writer/src/datapage.js";
 import { writeMetadata } from "hyparquet-writer/src/metadata.js";
 import type { Stretch, Vector } from "../vectors.ts";
 import { checkRows, rowCount, saidTypes } from "./checks.ts";
-import type { ParquetCodec } from "./codec.ts";
+import type { FileWriter, ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
 import { ColumnDecoder } from "./decode.ts";
 import { type Chunk, encodeChunk } from "./encode.ts";
-import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
+import { absent, columnOf, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
 import { elementOf, readableAs } from "./types.ts";
 
 const MAGIC = Buffer.from("PAR1");
@@ -25,6 +25,8 @@ export const hyparquet: ParquetCodec = {
   write: async (columns, vectors) => writeGroups(columns, vectors, GROUP_ROWS),
   read,
   sizeOf,
+  writer: async (columns) => new GroupWriter(columns, GROUP_ROWS),
+  columnsOf,
 };
 
 /** A file in row groups of `groupRows`. Throws ParquetError, see ParquetCodec. */
@@ -33,32 +35,57 @@ export function writeGroups(
   vectors: readonly Vector[],
   groupRows: number,
 ): Buffer {
-  const rows = rowCount(columns, vectors);
-  const parts: Uint8Array[] = [MAGIC];
-  let offset = MAGIC.length;
-  const row_groups: RowGroup[] = [];
-  for (let from = 0; from < rows; from += groupRows) {
-    const to = Math.min(from + groupRows, rows);
-    const chunks = columns.map((column, c) => {
-      const chunk = encodeChunk(column, vectors[c]!, from, to);
-      const written = writeChunk(column, chunk, offset, to - from);
-      parts.push(...written.parts);
-      offset += written.size;
-      return written.footer;
-    });
-    row_groups.push(groupFooter(chunks, to - from));
+  const file = new GroupWriter(columns, groupRows);
+  file.add(vectors);
+  return file.end();
+}
+
+class GroupWriter implements FileWriter {
+  readonly #columns: readonly FileColumn[];
+  readonly #groupRows: number;
+  readonly #parts: Uint8Array[] = [MAGIC];
+  readonly #groups: RowGroup[] = [];
+  #offset = MAGIC.length;
+  #rows = 0;
+
+  constructor(columns: readonly FileColumn[], groupRows: number) {
+    this.#columns = columns;
+    this.#groupRows = groupRows;
   }
-  const footer = new ByteWriter();
-  writeMetadata(footer, {
-    version: 2,
-    // Readers parse this to know whose statistics to trust.
-    created_by: "totes-warehouse version 1.0.0 (build hyparquet-writer)",
-    schema: [{ name: "root", num_children: columns.length }, ...columns.map(elementOf)],
-    num_rows: BigInt(rows),
-    row_groups,
-    metadata_length: 0,
-  });
-  return Buffer.concat([...parts, footer.getBytes(), MAGIC]);
+
+  add(vectors: readonly Vector[]): void {
+    const rows = rowCount(this.#columns, vectors);
+    this.#rows += rows;
+    checkRows(this.#rows);
+    for (let from = 0; from < rows; from += this.#groupRows) {
+      const to = Math.min(from + this.#groupRows, rows);
+      const chunks = this.#columns.map((column, c) => {
+        const chunk = encodeChunk(column, vectors[c]!, from, to);
+        const written = writeChunk(column, chunk, this.#offset, to - from);
+        this.#parts.push(...written.parts);
+        this.#offset += written.size;
+        return written.footer;
+      });
+      this.#groups.push(groupFooter(chunks, to - from));
+    }
+  }
+
+  end(): Buffer {
+    const footer = new ByteWriter();
+    writeMetadata(footer, {
+      version: 2,
+      // Readers parse this to know whose statistics to trust.
+      created_by: "totes-warehouse version 1.0.0 (build hyparquet-writer)",
+      schema: [
+        { name: "root", num_children: this.#columns.length },
+        ...this.#columns.map(elementOf),
+      ],
+      num_rows: BigInt(this.#rows),
+      row_groups: this.#groups,
+      metadata_length: 0,
+    });
+    return Buffer.concat([...this.#parts, footer.getBytes(), MAGIC]);
+  }
 }
 
 function sizeOf(bytes: Buffer, columns: readonly FileColumn[]): number {
@@ -87,6 +114,7 @@ async function read(
       const decoder = new ColumnDecoder(column, leaf.element, rows, stretch);
       for (; group < metadata.row_groups.length; group++) {
         const { columns: chunks, num_rows } = metadata.row_groups[group]!;
+        if (decoder.passOver(Number(num_rows))) continue;
         const meta = chunks[leaf.index]?.meta_data;
         if (meta === undefined) throw new Error("it is not there");
         decoder.decode(bytes, meta, Number(num_rows));
@@ -101,6 +129,15 @@ async function read(
       });
     }
   });
+}
+
+async function columnsOf(bytes: Buffer): Promise<FileColumn[]> {
+  const metadata = readFooter(bytes);
+  return metadata.schema
+    .slice(1)
+    .map((element) =>
+      columnOf(element.name, typeOf(metadata, element), element.repetition_type === "OPTIONAL"),
+    );
 }
 
 // ---- writing
@@ -225,18 +262,23 @@ function checkFooter({ schema, row_groups, num_rows }: FileMetaData): void {
 
 /** undefined for a column that came after the file. Throws ParquetError unless it can be read as declared. */
 function findLeaf(
-  { schema, key_value_metadata }: FileMetaData,
+  metadata: FileMetaData,
   column: FileColumn,
 ): { element: SchemaElement; index: number } | undefined {
-  const index = schema.slice(1).findIndex((leaf) => leaf.name === column.name);
-  const element = schema[index + 1];
+  const index = metadata.schema.slice(1).findIndex((leaf) => leaf.name === column.name);
+  const element = metadata.schema[index + 1];
   const expected = column.type === "time" ? "text" : typeName(column);
   if (index < 0 || element === undefined) return undefined;
-  const repeated = element.repetition_type === "REPEATED" ? "a list of " : "";
-  const types = key_value_metadata?.find(({ key }) => key === TYPES_KEY)?.value;
-  const found = repeated + readableAs(element, saidTypes(types));
+  const found = typeOf(metadata, element);
   if (found !== expected) {
     throw new ParquetError(`found ${found}, expected ${expected}`, { column: column.name });
   }
   return { element, index };
+}
+
+/** What a file's column can be read as. Throws ParquetError where the footer's own types cannot be read. */
+function typeOf({ key_value_metadata }: FileMetaData, element: SchemaElement): string {
+  const repeated = element.repetition_type === "REPEATED" ? "a list of " : "";
+  const types = key_value_metadata?.find(({ key }) => key === TYPES_KEY)?.value;
+  return repeated + readableAs(element, saidTypes(types));
 }

@@ -18,9 +18,9 @@ import {
   typesText,
   checkRows,
 } from "./checks.ts";
-import type { ParquetCodec } from "./codec.ts";
+import type { FileWriter, ParquetCodec } from "./codec.ts";
 import { ParquetError } from "./error.ts";
-import { absent, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
+import { absent, columnOf, type FileColumn, GROUP_ROWS, typeName, TYPES_KEY } from "./schema.ts";
 
 /** The package, loaded when first used: whoever uses the other codec never does. */
 async function load() {
@@ -56,10 +56,23 @@ const INT53_END = 2n ** 53n;
  * The declared types are in the file's key-value metadata, so nothing is lost to this codec or the default
  * one, which reads these files too. This one reads no others. Pages are gzipped, which has a checksum.
  */
-export const parquets: ParquetCodec = { name: "parquets", write, read, sizeOf: () => 0 };
+export const parquets: ParquetCodec = {
+  name: "parquets",
+  write,
+  read,
+  sizeOf: () => 0,
+  writer,
+  columnsOf,
+};
 
 async function write(columns: readonly FileColumn[], vectors: readonly Vector[]): Promise<Buffer> {
-  const rows = rowCount(columns, vectors);
+  rowCount(columns, vectors);
+  const file = await writer(columns);
+  file.add(vectors);
+  return file.end();
+}
+
+async function writer(columns: readonly FileColumn[]): Promise<FileWriter> {
   const { ParquetEnvelopeWriter, ParquetSchema } = await load();
   const definition: SchemaDefinition = {};
   for (const column of columns) {
@@ -70,24 +83,40 @@ async function write(columns: readonly FileColumn[], vectors: readonly Vector[])
     };
   }
   const parts: Buffer[] = [];
-  const writer = new ParquetEnvelopeWriter(
+  const file = new ParquetEnvelopeWriter(
     new ParquetSchema(definition),
     (part) => void parts.push(part),
     () => undefined,
     0,
     {},
   );
-  writer.writeHeader();
-  for (let from = 0; from < rows; from += GROUP_ROWS) {
-    const to = Math.min(from + GROUP_ROWS, rows);
-    const columnData: Record<string, ParquetData> = {};
-    columns.forEach((column, c) => {
-      columnData[column.name] = encode(column, vectors[c]!, from, to);
-    });
-    writer.writeRowGroup({ rowCount: to - from, columnData });
-  }
-  writer.writeFooter({ [TYPES_KEY]: typesText(columns) });
-  return Buffer.concat(parts);
+  file.writeHeader();
+  return {
+    add: (vectors) => {
+      const rows = rowCount(columns, vectors);
+      for (let from = 0; from < rows; from += GROUP_ROWS) {
+        const to = Math.min(from + GROUP_ROWS, rows);
+        const columnData: Record<string, ParquetData> = {};
+        columns.forEach((column, c) => {
+          columnData[column.name] = encode(column, vectors[c]!, from, to);
+        });
+        file.writeRowGroup({ rowCount: to - from, columnData });
+      }
+    },
+    end: () => {
+      file.writeFooter({ [TYPES_KEY]: typesText(columns) });
+      return Buffer.concat(parts);
+    },
+  };
+}
+
+async function columnsOf(bytes: Buffer): Promise<FileColumn[]> {
+  const { metadata } = await open(await load(), bytes);
+  const said = saidTypes(typesOf(metadata));
+  return metadata.schema.slice(1).map(({ name }) => {
+    const { type = "no type", nullable = false } = said.get(name) ?? {};
+    return columnOf(name, type, nullable);
+  });
 }
 
 async function read(

@@ -19,6 +19,9 @@ export interface FileColumn {
   readonly fieldId: number;
 }
 
+/** The media type of the files. */
+export const PARQUET = "application/vnd.apache.parquet";
+
 /** Rows of a row group: what a reader has to hold at once. The codec parquets breaks above 123,000. */
 export const GROUP_ROWS = 100_000;
 
@@ -67,6 +70,29 @@ export function absent(column: FileColumn, rows: number): Vector {
 export function typeName(column: Omit<FileColumn, "name" | "nullable" | "fieldId">): string {
   return column.type === "decimal" ? `decimal(${column.precision},${column.scale})` : column.type;
 }
+
+/** The column whose type is written so, as by `typeName`. Throws ParquetError for a type that no column is declared as. */
+export function columnOf(name: string, type: string, nullable: boolean): FileColumn {
+  const [, decimal, precision, scale] = /^(decimal)\((\d+),(\d+)\)$/.exec(type) ?? [];
+  if (decimal === undefined && !PLAIN_TYPES.has(type))
+    throw new ParquetError(`no column is declared as ${type}`, { column: name });
+  return fileColumn(name, {
+    type: (decimal ?? type) as ColumnType,
+    nullable,
+    ...(decimal && { precision: Number(precision), scale: Number(scale) }),
+  });
+}
+
+const PLAIN_TYPES: ReadonlySet<string> = new Set<ColumnType>([
+  "integer",
+  "bigint",
+  "boolean",
+  "text",
+  "date",
+  "time",
+  "timestamp",
+  "timestamptz",
+]);
 
 function fileColumn(
   name: string,

@@ -8,32 +8,34 @@ import { getCredentials, type Credentials } from "../aws/secrets.ts";
 export class ConnectionError extends Error {
   override readonly name = "ConnectionError";
   readonly code: string | undefined;
-  constructor({ user, host, port, database }: Credentials, cause: unknown) {
+  /** @param secret that the credentials are from, where it has a name */
+  constructor({ user, host, port, database }: Credentials, cause: unknown, secret?: string) {
     const { code, message } = cause as { code?: string; message: string };
     super(
-      `cannot connect to PostgreSQL ${database} on ${host}:${port} as ${user}: ${message || code}; ${adviceFor(code)}`,
+      `cannot connect to PostgreSQL ${database} on ${host}:${port} as ${user}: ${message || code}; ` +
+        adviceFor(code, secret === undefined ? "the secret" : `secret ${secret}`),
       { cause },
     );
     this.code = code;
   }
 }
 
-function adviceFor(code: string | undefined): string {
+function adviceFor(code: string | undefined, secret: string): string {
   switch (code) {
     case "28P01":
     case "28000":
-      return "check user and password in the secret, and the server's pg_hba.conf";
+      return `check user and password in ${secret}, and the server's pg_hba.conf`;
     case "3D000":
-      return 'check "database" in the secret';
+      return `check "database" in ${secret}`;
     case "ECONNREFUSED":
     case "ENOTFOUND":
     case "EAI_AGAIN":
     case "ETIMEDOUT":
-      return "check host and port in the secret, and that the server is up and lets this network in";
+      return `check host and port in ${secret}, and that the server is up and lets this network in`;
     case "53300":
       return "the server has no connection left; it is tried again at the next run";
     default:
-      return "check the secret, the server and its TLS (sslmode and ca in the secret)";
+      return `check ${secret}, the server and its TLS (sslmode and ca in the secret)`;
   }
 }
 
@@ -85,9 +87,13 @@ const SETTINGS = {
 
 /**
  * Opens a connection and sets what this service depends on.
+ * @param secret that the credentials are from: an error says it
  * @throws ConnectionError
  */
-export async function getConnection(credentials: Credentials): Promise<Connection> {
+export async function getConnection(
+  credentials: Credentials,
+  secret?: string,
+): Promise<Connection> {
   const { host, port, user, password, database } = credentials;
   const pool = pgp({
     host,
@@ -122,7 +128,7 @@ export async function getConnection(credentials: Credentials): Promise<Connectio
     return { db, schema: credentials.schema, ledger: LEDGER, close };
   } catch (error) {
     await end();
-    throw new ConnectionError(credentials, error);
+    throw new ConnectionError(credentials, error, secret);
   }
 }
 
@@ -150,12 +156,12 @@ async function overrule(db: Db, tries = 5): Promise<void> {
 export async function connectWith(secret: string): Promise<Connection> {
   const credentials = await getCredentials(secret);
   try {
-    return await getConnection(credentials);
+    return await getConnection(credentials, secret);
   } catch (error) {
     if (!(error instanceof ConnectionError) || error.code !== "28P01") throw error;
     const again = await getCredentials(secret);
     if (again.password === credentials.password && again.user === credentials.user) throw error;
-    return getConnection(again);
+    return getConnection(again, secret);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type Comparison,
   type RowDifference,
 } from "./compare-warehouses.ts";
-import { unseen, type Progress } from "./progress.ts";
+import { unseen, type Progress } from "../progress.ts";
 import { readReceipts } from "./receipts.ts";
 import { loadAgain, newestLoaded, type ProcessedLake } from "./warehouse.ts";
 

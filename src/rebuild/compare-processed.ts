@@ -1,13 +1,17 @@
 /** A rebuilt processed bucket against the one that was: the rows of each batch, whatever the bytes. */
+import { Compacted, ofManifest } from "../compaction/compacted.ts";
+import { openObject } from "../compaction/open.ts";
 import {
   listBatches,
   readProcessedManifest,
   type LakeObject,
   type ProcessedManifest,
+  type Read,
 } from "../lake/manifest.ts";
-import { getContentFromFile, readS3Json } from "../lake/objects.ts";
+import { readS3Json } from "../lake/objects.ts";
 import { listReceipts, readReceipt } from "../lake/receipts.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
+import type { ParquetRows } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, getColumnNames, keyOf, type SourceRow, type Table } from "../table.ts";
 import { toText, type Stored } from "../values.ts";
@@ -50,9 +54,19 @@ export async function compareProcessed(
   const batches = await batchesOfBoth(sides, found);
   const rows: Record<string, number> = {};
   const earlier: Record<string, number> = {};
+  const openIn = (bucket: string) => {
+    const compacted = new Compacted(bucket, codec);
+    return (of: Read<ProcessedManifest>) => (object: LakeObject) =>
+      openObject({ bucket, codec, compacted }, ofManifest(of), object);
+  };
+  const [openRebuilt, openLive] = [openIn(sides.rebuilt), openIn(sides.live)];
   for (const [i, batch] of batches.entries()) {
-    const rebuilt = await manifestOf(sides.rebuilt, batch);
-    const live = await manifestOf(sides.live, batch);
+    const [ours, theirs] = [
+      await manifestOf(sides.rebuilt, batch),
+      await manifestOf(sides.live, batch),
+    ];
+    const { manifest: rebuilt } = ours;
+    const { manifest: live } = theirs;
     const byName = new Map(tables.map((table) => [table.name, table]));
     for (const name of namesIn(rebuilt, live)) {
       const table = byName.get(name);
@@ -63,18 +77,16 @@ export async function compareProcessed(
       const of = (list: readonly LakeObject[]) => list.find((object) => object.table === name);
       const tell = (difference: RowDifference): void => found({ ...difference, batch });
       const compared = await compareRows(
-        { bucket: sides.rebuilt, object: of(rebuilt.objects) },
-        { bucket: sides.live, object: of(live.objects) },
+        { open: openRebuilt(ours), object: of(rebuilt.objects) },
+        { open: openLive(theirs), object: of(live.objects) },
         table,
-        codec,
         tell,
       );
       rows[name] = (rows[name] ?? 0) + compared;
       await compareRows(
-        { bucket: sides.rebuilt, object: of(rebuilt.deleted) },
-        { bucket: sides.live, object: of(live.deleted) },
+        { open: openRebuilt(ours), object: of(rebuilt.deleted) },
+        { open: openLive(theirs), object: of(live.deleted) },
         { ...table, columns: deletedColumns(table) },
-        codec,
         tell,
       );
       await compareRejected(
@@ -134,10 +146,10 @@ async function batchesOfBoth(
   return ours.filter((batch) => theirs.includes(batch));
 }
 
-async function manifestOf(bucket: string, batch: number): Promise<ProcessedManifest> {
+async function manifestOf(bucket: string, batch: number): Promise<Read<ProcessedManifest>> {
   const read = await readProcessedManifest(bucket, batch);
   if (!read) throw new RebuildError(`the manifest of batch ${batch} is gone from ${bucket}`);
-  return read.manifest;
+  return read;
 }
 
 /** The tables that either manifest has rows of, or was asked for. */
@@ -155,21 +167,27 @@ interface Side {
   readonly object: LakeObject | undefined;
 }
 
+/** The same, of Parquet. */
+interface Opened {
+  readonly object: LakeObject | undefined;
+  readonly open: (object: LakeObject) => Promise<ParquetRows>;
+}
+
 /** The rows of one object, a column at a time. */
 class Columns {
   readonly rows: number;
   readonly #read: (column: string) => Promise<Vector>;
   readonly #table: Table;
 
-  constructor({ bucket, object }: Side, table: Table, codec: ParquetCodec) {
+  constructor({ object, open }: Opened, table: Table) {
     this.#table = table;
     this.rows = object?.rows ?? 0;
     const columns = fileColumns(table.columns);
-    let bytes: Promise<Buffer> | undefined;
+    let opened: Promise<ParquetRows> | undefined;
     this.#read = async (column) => {
-      bytes ??= getContentFromFile(bucket, object!);
+      opened ??= open(object!);
       const wanted = columns.filter(({ name }) => name === column);
-      const [vector] = await codec.read(await bytes, wanted);
+      const [vector] = await (await opened).read(wanted);
       return vector!;
     };
   }
@@ -186,13 +204,12 @@ class Columns {
 
 /** Rows of one key are one in a batch: they are met by key, whatever their order. @returns how many were rebuilt */
 async function compareRows(
-  rebuilt: Side,
-  live: Side,
+  rebuilt: Opened,
+  live: Opened,
   table: Table,
-  codec: ParquetCodec,
   found: (difference: RowDifference) => void,
 ): Promise<number> {
-  const [ours, theirs] = [rebuilt, live].map((side) => new Columns(side, table, codec));
+  const [ours, theirs] = [rebuilt, live].map((side) => new Columns(side, table));
   const key = keyOf(table);
   const keysOf = async (side: Columns): Promise<string[]> => {
     const columns: (string | null)[][] = [];

@@ -1,5 +1,5 @@
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
-import { eachOf } from "./at-once.ts";
+import { eachOf } from "../at-once.ts";
 
 /** Receipts that are read at a time. */
 const AT_ONCE = 8;

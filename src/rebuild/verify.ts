@@ -1,6 +1,18 @@
 /** Is the lake whole? Reads all of it, goes on after the first problem, and names each. */
 import { listKeys } from "../aws/s3.ts";
-import { BATCHES, HINTS, LOADS, madeBy, manifestKey, receiptKey } from "../lake/keys.ts";
+import { CompactionsCheck } from "../compaction/check.ts";
+import { Compacted } from "../compaction/compacted.ts";
+import type { OfBatch } from "../lake/compactions.ts";
+import {
+  BATCHES,
+  COMPACTIONS,
+  HINTS,
+  LOADS,
+  RANGES,
+  madeBy,
+  manifestKey,
+  receiptKey,
+} from "../lake/keys.ts";
 import {
   allObjectsOf,
   listBatches,
@@ -12,13 +24,14 @@ import {
   type ProcessedManifest,
   type Read,
 } from "../lake/manifest.ts";
-import { getContentFromFile, ObjectError, readS3Json } from "../lake/objects.ts";
+import { getIfThere, goneError, ObjectError, readS3Json } from "../lake/objects.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
+import { rowsOf } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Buckets } from "../transformation/transform.ts";
-import { eachOf } from "./at-once.ts";
-import { unseen, type Progress } from "./progress.ts";
+import { eachOf } from "../at-once.ts";
+import { unseen, type Progress } from "../progress.ts";
 
 /** Something in the lake that is not as it was committed. */
 export interface LakeProblem {
@@ -26,9 +39,10 @@ export interface LakeProblem {
   readonly batch: number;
   /**
    * `gap`: no manifest of a number that has later ones; `manifest`: one that cannot be read; `chain`: one that is not what
-   * another says of it; `object`: gone, altered, unreadable or of other rows; `receipt`: of no batch, or of another run.
+   * another says of it; `object`: gone, altered, unreadable or of other rows; `receipt`: of no batch, or of another run;
+   * `compaction`: not what was committed, or not what it stands for: its batch is the last of those.
    */
-  readonly kind: "gap" | "manifest" | "chain" | "object" | "receipt";
+  readonly kind: "gap" | "manifest" | "chain" | "object" | "receipt" | "compaction";
   readonly message: string;
   /** Why an operator left its batch out; such a problem is known. */
   readonly skipped?: string;
@@ -44,6 +58,9 @@ export interface Verification {
   readonly bytes: number;
   /** Objects that no manifest names: what runs left behind that lost a race, or that are at work now. */
   readonly orphans: number;
+  readonly compactions: number;
+  /** Of the batches' objects, those that are gone and whose rows a compaction has. */
+  readonly compacted: number;
   readonly problems: readonly LakeProblem[];
 }
 
@@ -65,6 +82,8 @@ export async function verify(
   const transformed = await listBatches(buckets.processed, 0);
   const ingested = await listBatches(buckets.ingestion, 0);
   const lake = new Lake(buckets, codec);
+  await eachOf(receipted, AT_ONCE, (batch) => lake.readReceipt(batch));
+  await lake.compactions.read();
   await progress(transformed.length + ingested.length, "manifests", async (done) => {
     let read = 0;
     const each = (batches: readonly number[], work: (batch: number) => Promise<void>) =>
@@ -75,14 +94,16 @@ export async function verify(
     await each(ingested, (batch) => lake.readIngested(batch));
     await each(transformed, (batch) => lake.readProcessed(batch));
   });
-  await eachOf(receipted, AT_ONCE, (batch) => lake.readReceipt(batch));
   lake.checkManifests({ receipted, transformed, ingested });
+  await lake.checkCompactions();
   return {
     batches: ingested.length,
     processed: transformed.length,
-    objects: lake.objects,
-    bytes: lake.bytes,
+    objects: lake.objects + lake.compactions.objects,
+    bytes: lake.bytes + lake.compactions.bytes,
     orphans: await lake.countOrphans(),
+    compactions: lake.compactions.count,
+    compacted: lake.compacted,
     problems: lake.problems,
   };
 }
@@ -99,6 +120,8 @@ interface Link {
 class Lake {
   objects = 0;
   bytes = 0;
+  compacted = 0;
+  readonly compactions: CompactionsCheck;
   readonly #buckets: Buckets;
   readonly #codec: ParquetCodec;
   readonly #problems: LakeProblem[] = [];
@@ -109,6 +132,11 @@ class Lake {
   constructor(buckets: Buckets, codec: ParquetCodec) {
     this.#buckets = buckets;
     this.#codec = codec;
+    const { processed: bucket } = buckets;
+    const compacted = new Compacted(bucket, codec);
+    this.compactions = new CompactionsCheck(bucket, codec, compacted, (batch, work) =>
+      this.#trying({ bucket, batch, kind: "compaction" }, work),
+    );
   }
 
   /** In the order of their batches; those of a batch that was skipped say so. */
@@ -116,7 +144,9 @@ class Lake {
     return this.#problems
       .map((problem) => {
         const skipped = this.#receipts.get(problem.batch)?.skipped_why;
-        return skipped === undefined ? problem : { ...problem, skipped };
+        return skipped === undefined || problem.kind === "compaction"
+          ? problem
+          : { ...problem, skipped };
       })
       .toSorted((a, b) => a.batch - b.batch || (a.message < b.message ? -1 : 1));
   }
@@ -159,7 +189,7 @@ class Lake {
       });
       for (const object of allObjectsOf(manifest))
         await this.#trying({ bucket, batch, kind: "object" }, () =>
-          this.#checkObject(bucket, object),
+          this.#checkObject(bucket, object, { batch, sha256 }),
         );
     });
   }
@@ -232,31 +262,46 @@ class Lake {
     }
   }
 
-  async #checkObject(bucket: string, object: LakeObject): Promise<void> {
-    this.objects++;
-    this.bytes += object.bytes;
+  async #checkObject(bucket: string, object: LakeObject, of: OfBatch): Promise<void> {
     if (!object.key.endsWith(".parquet")) {
+      this.#count(object);
       // Counts them, and wants each to be a JSON object.
       for await (const _ of readS3Json(bucket, object));
       return;
     }
-    const bytes = await getContentFromFile(bucket, object);
     const where = `s3://${bucket}/${object.key}`;
-    let rows: number;
-    try {
-      const [vector] = await this.#codec.read(bytes, fileColumns({}));
-      rows = vector!.values.length;
-    } catch (cause) {
-      throw new ParquetError(`${where}: ${(cause as Error).message}`, { cause });
+    const bytes = await getIfThere(bucket, object);
+    // What was skipped is in no compaction: nobody wanted it.
+    const isSkipped = this.#receipts.get(of.batch)?.skipped_why !== undefined;
+    if (!bytes) {
+      const rows = isSkipped ? undefined : await this.compactions.rowsOf(of, object);
+      if (!rows) throw goneError(bucket, object);
+      await rows.read(fileColumns({}));
+      this.compacted++;
+      return;
     }
-    if (rows !== object.rows)
-      throw new ParquetError(`${where}: expected ${object.rows} rows, found ${rows}`);
+    this.#count(object);
+    await rowsOf(this.#codec, bytes, { ...object, where }).read(fileColumns({}));
+    if (!isSkipped) await this.compactions.compare(of, object, bytes);
+  }
+
+  #count({ bytes }: LakeObject): void {
+    this.objects++;
+    this.bytes += bytes;
+  }
+
+  /** What compactions say of manifests. */
+  checkCompactions(): Promise<void> {
+    return this.compactions.checkManifests(
+      (batch) => this.#processed.get(batch)?.sha256,
+      (batch) => this.#receipts.get(batch)?.skipped_why !== undefined,
+    );
   }
 
   /** How many objects no manifest names: those of a run that did not commit that batch. */
   async countOrphans(): Promise<number> {
     const { ingestion, processed } = this.#buckets;
-    const others = [BATCHES, LOADS, ...Object.values(HINTS)];
+    const others = [BATCHES, LOADS, COMPACTIONS, RANGES, ...Object.values(HINTS)];
     let count = 0;
     for (const [bucket, manifests] of [
       [ingestion, this.#ingested],
@@ -264,7 +309,8 @@ class Lake {
     ] as const)
       for (const key of await listKeys(bucket, "", "")) {
         const made = madeBy(key);
-        const isNamed = made && manifests.get(made.batch)?.run === made.run;
+        const isNamed =
+          (made && manifests.get(made.batch)?.run === made.run) || this.compactions.keys.has(key);
         if (!isNamed && !others.some((other) => key.startsWith(other))) count++;
       }
     return count;
@@ -284,7 +330,11 @@ class Lake {
         !(error instanceof ParquetError)
       )
         throw error;
-      this.#problems.push({ ...about, message: error.message });
+      const { message } = error;
+      // Of a compaction that stands for another batch, each of the batch's objects tells.
+      const isTold =
+        about.kind === "compaction" && this.#problems.some((one) => one.message === message);
+      if (!isTold) this.#problems.push({ ...about, message });
     }
   }
 }

@@ -1,3 +1,4 @@
+import { Compacted, ofManifest } from "../compaction/compacted.ts";
 import type { Receipt } from "../lake/receipts.ts";
 import { load } from "../loading/load.ts";
 import { skipBatch } from "../loading/skip.ts";
@@ -14,6 +15,8 @@ export interface ProcessedLake {
   readonly codec: ParquetCodec;
   /** How each batch was loaded before, where it was. */
   readonly receipts: ReadonlyMap<number, Receipt>;
+  /** The bucket's compactions: batches whose own objects are gone are read from there. */
+  readonly compacted?: Compacted;
 }
 
 /** A batch that an operator left out, and why. */
@@ -47,7 +50,7 @@ export async function newestLoaded({ db, ledger }: Connection): Promise<number> 
  */
 export async function loadAgain(
   rebuilt: Connection,
-  { bucket, tables, codec, receipts }: ProcessedLake,
+  { bucket, tables, codec, receipts, compacted = new Compacted(bucket, codec) }: ProcessedLake,
   to: number,
   loaded: (batch: number) => void = () => undefined,
 ): Promise<Skipped[]> {
@@ -63,7 +66,11 @@ export async function loadAgain(
   const upTo = async (last: number): Promise<void> => {
     const { newest } = await load(rebuilt, bucket, tables, codec, {
       loaded: ({ batch }) => loaded(batch),
-      rebuild: { to: last, left: (batch) => receipts.get(batch)?.left ?? [] },
+      rebuild: {
+        to: last,
+        left: (batch) => receipts.get(batch)?.left ?? [],
+        instead: (of, object) => compacted.rowsOf(ofManifest(of), object),
+      },
     });
     if (newest < last)
       throw new RebuildError(

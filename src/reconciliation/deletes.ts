@@ -1,31 +1,23 @@
-/** Rows that the source has deleted: looked for by their keys alone, range by range, by hash while nothing is gone. */
+/** Rows that the source has deleted: looked for by their keys alone, in the star and in quarantine. */
+import type { IngestionSummary } from "../ingestion/ingest.ts";
 import type { Key } from "../ingestion/keyset.ts";
 import { beginSnapshot, readSnapshot } from "../ingestion/snapshot.ts";
 import { getLastUpload } from "../lake/manifest.ts";
-import { recordKeyText } from "../loading/ledger.ts";
 import { readCatalogue, type CatalogueTable } from "../postgres/catalogue.ts";
+import { arrayText } from "../loading/ledger.ts";
 import type { Connection } from "../postgres/connection.ts";
-import { literal, name, qualified } from "../postgres/sql.ts";
-import { DELETED_AT, keyedBySource, keyOf, recordIdOf, type Source, type Table } from "../table.ts";
+import { parameterised, qualified } from "../postgres/sql.ts";
+import { keyedBySource, keyOf, type Source, type Table } from "../table.ts";
 import { ReconciliationError } from "./error.ts";
-import {
-  cutsOf,
-  isCutByKey,
-  rangeAt,
-  rangeNumberSql,
-  sourceOrder,
-  starOrder,
-  within,
-  type KeyOrder,
-  type KeyTexts,
-} from "./key-ranges.ts";
+import { fromFirstOf, isCutByKey, sourceOrder } from "./key-ranges.ts";
+import { quarantinedGone } from "./quarantined-gone.ts";
 import type { Sides } from "./reconcile.ts";
-import { HASH_SQL, type Digest } from "./texts.ts";
+import { StarKeys, type Lacking } from "./star-keys.ts";
 
 /** What is gone from one source. */
 export interface Gone {
   readonly source: string;
-  /** Rows that the star has of it, those that it knows to be deleted left out. */
+  /** Rows that the star has of it, those that it knows to be deleted left out; and rows in quarantine alone that are gone. */
   readonly live: number;
   /** Where nobody believes it: at least so many. */
   readonly gone: number;
@@ -33,6 +25,14 @@ export interface Gone {
   readonly keys: readonly Key[];
   /** Why nobody believes it until it is confirmed. */
   readonly doubt?: string;
+}
+
+/** What became of a look at all of them. */
+export interface Deletes {
+  /** By source whose deletes are detected. */
+  readonly deletes: readonly Omit<Gone, "keys">[];
+  /** The batch that tells the lake; absent where there is nothing to tell. */
+  readonly ingested?: IngestionSummary;
 }
 
 export interface DeletesOptions {
@@ -45,11 +45,8 @@ export interface DeletesOptions {
 /** A tenth, unless there are few rows anyway. */
 const SHARE = 0.1;
 const FEW = 100;
-/** Keys of a range. */
-const RANGE_KEYS = 10_000;
-
 /**
- * Which rows of the warehouse are gone from the source, of each source that declares `deletes: detect`.
+ * Which rows of the warehouse, of the star or in quarantine, are gone from the source, of each source that declares `deletes: detect`.
  *
  * @throws ReconciliationError where a source cannot be looked at; ConnectionError
  */
@@ -94,6 +91,7 @@ export async function findDeleted(
         of.map((table) => ({ schema: warehouse.schema, name: table.name })),
       ),
     );
+    if (!(await hasLedger(warehouse))) return [];
     const found: Gone[] = [];
     for (const { source: one, tables: of } of watched.values()) {
       // Those that nothing was loaded into yet have nothing to lose.
@@ -105,18 +103,16 @@ export async function findDeleted(
         continue;
       }
       const believed = confirmed.includes(one.name) ? 1 : share;
-      const ofTables: Gone[] = [];
-      for (const table of there) {
-        const comparison = new KeyComparison(
-          source,
-          warehouse,
-          one,
-          table,
+      const sides = { source, warehouse };
+      found.push(
+        await goneFrom(
+          sides,
+          { source: one, tables: there },
+          tables,
           catalogue.get(one.name)!,
-        );
-        ofTables.push(await comparison.run(believed));
-      }
-      found.push(together(ofTables));
+          believed,
+        ),
+      );
     }
     return found;
   } finally {
@@ -130,6 +126,11 @@ interface Watched {
   readonly tables: readonly Table[];
 }
 
+/** Names of the sources whose deletes are detected, and reach a star table. */
+export const sourcesWithDeletes = (tables: readonly Table[]): string[] => [
+  ...watchedBy(tables).keys(),
+];
+
 function watchedBy(tables: readonly Table[]): Map<string, Watched> {
   const watched = new Map<string, Watched>();
   for (const table of tables) {
@@ -139,6 +140,17 @@ function watchedBy(tables: readonly Table[]): Map<string, Watched> {
     watched.set(source.name, { source, tables: [...before, table] });
   }
   return watched;
+}
+
+/** A warehouse that others prepared has no ledger until a batch is loaded. */
+async function hasLedger({ db, ledger }: Connection): Promise<boolean> {
+  const { there } = await db.one<{ there: boolean }>(
+    parameterised(
+      "select bool_and(to_regclass(t) is not null) as there from unnest($1::text[]) t",
+      [arrayText(["inferred_member", "quarantine"].map((table) => qualified(ledger, table)))],
+    ),
+  );
+  return there;
 }
 
 /** @throws ReconciliationError where the source is another database than the one that the lake was read from */
@@ -171,175 +183,91 @@ function whyNotDetected(
   );
 }
 
-/** What is gone of one source, by all tables that show it: a row may be in one of them alone. */
-function together(found: readonly Gone[]): Gone {
-  const doubted = found.find(({ doubt }) => doubt !== undefined);
-  if (doubted) return doubted;
+/** How many rows may be gone, of a source of so many and a star of so many. */
+const mostOf =
+  (share: number) =>
+  (rows: number, live: number): number => {
+    if (share >= 1) return Infinity;
+    // An empty source is doubted, however few rows it had.
+    return rows === 0 ? 0 : Math.max(FEW, Math.floor(live * share));
+  };
+
+/**
+ * What is gone of one source, by all tables that show it, as a row may be in one of them alone; and by what is in quarantine, as
+ * it may be in none.
+ */
+async function goneFrom(
+  sides: { readonly source: Connection; readonly warehouse: Connection },
+  { source, tables: shown }: Watched,
+  tables: readonly Table[],
+  catalogue: CatalogueTable,
+  share: number,
+): Promise<Gone> {
+  const most = mostOf(share);
+  const doubt = (lacking: Lacking): Promise<Gone> =>
+    doubted(sides.source, source, catalogue, lacking);
+  const found: Lacking[] = [];
+  for (const table of shown) {
+    const keys = new StarKeys(sides.source, sides.warehouse, source, table, catalogue);
+    const lacking = await keys.lacking(most);
+    if (lacking.gone > most(lacking.rows, lacking.live)) return doubt(lacking);
+    found.push(lacking);
+  }
+  const columns = keyOf(source);
   const keys = new Map(
-    found.flatMap((one) => one.keys.map((key) => [JSON.stringify(key), key] as const)),
+    found.flatMap((one) =>
+      one.keys.map((texts) => {
+        const key = Object.fromEntries(columns.map((column, at) => [column, texts[at]!]));
+        return [JSON.stringify(texts), key] as const;
+      }),
+    ),
   );
+  const inQuarantine = await quarantinedGone(sides, source, tables, catalogue);
+  if (typeof inQuarantine === "string")
+    return {
+      source: source.name,
+      live: 0,
+      gone: 0,
+      keys: [],
+      doubt: `deletes of ${source.name} cannot be detected: its quarantine has a key that it can have none of: ${inQuarantine}; delete it there`,
+    };
+  const alone = inQuarantine.filter(({ texts }) => !keys.has(JSON.stringify(texts)));
+  const { rows } = found[0]!;
+  const live = Math.max(...found.map((one) => one.live)) + alone.length;
+  const gone = keys.size + alone.length;
+  if (alone.length > 0 && gone > most(rows, live)) {
+    const all = [
+      ...found.flatMap((one) => one.keys.slice(0, 1)),
+      ...alone.map(({ texts }) => texts),
+    ];
+    return doubt({ rows, live, gone, keys: all });
+  }
   return {
-    source: found[0]!.source,
-    live: Math.max(...found.map(({ live }) => live)),
-    gone: keys.size,
-    keys: [...keys.values()],
+    source: source.name,
+    live,
+    gone,
+    keys: [...keys.values(), ...alone.map(({ key }) => key)],
   };
 }
 
-/** The keys of one source, and those of a star table that is keyed by it. */
-class KeyComparison {
-  readonly #source: Connection;
-  readonly #warehouse: Connection;
-  readonly #declared: Source;
-  readonly #theirs: KeyOrder;
-  readonly #ours: KeyOrder;
-  readonly #place: string;
-  readonly #live: string;
-
-  constructor(
-    source: Connection,
-    warehouse: Connection,
-    declared: Source,
-    table: Table,
-    catalogue: CatalogueTable,
-  ) {
-    this.#source = source;
-    this.#warehouse = warehouse;
-    this.#declared = declared;
-    this.#theirs = sourceOrder(declared, catalogue);
-    this.#ours = starOrder(table);
-    this.#place = qualified(declared.schema, declared.name);
-    this.#live = liveKeys(warehouse, table);
-  }
-
-  async run(share: number): Promise<Gone> {
-    const { rows, bounds } = await cutsOf(this.#source, this.#declared, this.#theirs, RANGE_KEYS);
-    const expected = await digestsOf(this.#source, this.#place, this.#theirs, bounds);
-    const found = await digestsOf(this.#warehouse, this.#live, this.#ours, bounds);
-    const live = [...found.values()].reduce((sum, { keys }) => sum + keys, 0);
-    // An empty source is doubted, however few rows it had.
-    const few = rows === 0 ? 0 : Math.max(FEW, Math.floor(live * share));
-    const most = share < 1 ? few : Infinity;
-    const keys: KeyTexts[] = [];
-    let gone = 0;
-    for (const [range, { keys: ours, digest }] of [...found].toSorted(([a], [b]) => a - b)) {
-      const theirs = expected.get(range);
-      if (theirs?.digest === digest) continue;
-      const least = ours - (theirs?.keys ?? 0);
-      // After TRUNCATE one range has all that there was: of too many, the first is enough.
-      const isTooMany = gone + least > most;
-      const missing = await this.#missing(
-        bounds,
-        range,
-        isTooMany ? (theirs?.keys ?? 0) + 1 : undefined,
-      );
-      gone += isTooMany ? Math.max(least, missing.length) : missing.length;
-      // Of more, only how many they are is of interest.
-      if (gone > most) keys.length = Math.min(keys.length, 1);
-      for (const key of gone > most ? missing.slice(0, 1 - keys.length) : missing) keys.push(key);
-    }
-    const source = this.#declared.name;
-    if (gone > most)
-      return { source, live, gone, keys: [], doubt: await this.#doubt(rows, live, gone, keys[0]!) };
-    const columns = keyOf(this.#declared);
-    return {
-      source,
-      live,
-      gone,
-      keys: keys.map((key) => Object.fromEntries(columns.map((column, at) => [column, key[at]!]))),
-    };
-  }
-
-  /**
-   * Keys of a range that the star has and the source has not, in their order.
-   * @param most of the star's keys that are looked at; all where undefined
-   */
-  async #missing(bounds: readonly KeyTexts[], range: number, most?: number): Promise<KeyTexts[]> {
-    const there = new Set<string>();
-    for (const key of await this.#keysOf(this.#source, this.#place, this.#theirs, bounds, range))
-      there.add(JSON.stringify(key));
-    const live = await this.#keysOf(this.#warehouse, this.#live, this.#ours, bounds, range, most);
-    return live.filter((key) => !there.has(JSON.stringify(key)));
-  }
-
-  async #keysOf(
-    { db }: Connection,
-    from: string,
-    order: KeyOrder,
-    bounds: readonly KeyTexts[],
-    range: number,
-    most?: number,
-  ): Promise<KeyTexts[]> {
-    const rows = await db.any<{ key: string[] }>(
-      `select array[${textsOf(order).join(", ")}] as key from ${from} t
-        where ${within(order, "t", rangeAt(bounds, range))} order by ${order.of("t").join(", ")}
-        limit ${most ?? "all"}`,
-    );
-    return rows.map(({ key }) => key);
-  }
-
-  /** What it looks like, in words. */
-  async #doubt(rows: number, live: number, gone: number, first: KeyTexts): Promise<string> {
-    const { name: source } = this.#declared;
-    const what = `${gone} of ${live} rows of ${source} are gone`;
-    const confirm = `if it is meant, send { "deletes": true, "confirmed": ["${source}"] } to reconciliation`;
-    if (rows === 0) return `${what}: it is empty, as after TRUNCATE; ${confirm}`;
-    const later = within(this.#theirs, "t", { from: first, to: null });
-    const { none } = await this.#source.db.one<{ none: boolean }>(
-      `select not exists (select from ${this.#place} t where ${later}) as none`,
-    );
-    return none
-      ? `${what}, all of them after the last key that it has, as when an older backup was restored; ${confirm}`
-      : `${what}, more than are deleted in a day; ${confirm}`;
-  }
-}
-
-/** The keys of rows that are not known to be gone, as a table of SQL: those marked are, and inferred members are no rows of the source. */
-function liveKeys({ schema, ledger }: Connection, table: Table): string {
-  const place = qualified(schema, table.name);
-  const columns = keyOf(table);
-  const keys = columns.map((column) => name(column));
-  const recordId = recordIdOf(table);
-  const isMarked = table.deleted === "mark";
-  const isInferred = `exists (select from ${qualified(ledger, "inferred_member")} m
-                               where m.table_name = ${literal(table.name)} and m.key = ${recordKeyText(table, "t")})`;
-  const live = `where not ${isInferred}${isMarked ? ` and ${name(DELETED_AT)} is null` : ""}`;
-  if (recordId === undefined) return `(select ${keys.join(", ")} from ${place} t ${live})`;
-  // The latest version says whether a record is live.
-  const read = [...keys, ...(isMarked ? [name(DELETED_AT)] : [])].join(", ");
-  const order = [...keys, `${name(recordId)} desc`].join(", ");
-  return `(select * from (select distinct on (${keys.join(", ")}) ${read} from ${place} order by ${order}) t ${live})`;
-}
-
-/** A key's columns as texts, the same ones for equal keys. */
-const textsOf = (order: KeyOrder): string[] =>
-  order
-    .texts(order.columns("t"))
-    .map((text, at) =>
-      order.types[at]!.startsWith("numeric") ? `trim_scale(${order.columns("t")[at]})::text` : text,
-    );
-
-interface KeyDigest {
-  readonly keys: number;
-  readonly digest: Digest;
-}
-
-/** What the keys of each range come to, by its number. */
-async function digestsOf(
+/** What looks like too much, in words. @param lacking has the first of the keys that are gone, among others */
+async function doubted(
   { db }: Connection,
-  from: string,
-  order: KeyOrder,
-  bounds: readonly KeyTexts[],
-): Promise<Map<number, KeyDigest>> {
-  const text = textsOf(order)
-    .map((key) => `octet_length(convert_to(${key}, 'UTF8')), ':', ${key}`)
-    .join(", ");
-  const found = await db.any<{ n: number; keys: string; digest: Digest }>(
-    `select n, count(*) as keys,
-            concat(count(*), ':', sum(${HASH_SQL.high("hash")}), ':', sum(${HASH_SQL.low("hash")})) as digest
-       from (select ${rangeNumberSql(order, "t", bounds)} as n, ${HASH_SQL.hash(`concat(${text})`)} as hash
-               from ${from} t offset 0) t
-      group by n`,
+  source: Source,
+  catalogue: CatalogueTable,
+  { rows, live, gone, keys }: Lacking,
+): Promise<Gone> {
+  const what = `${gone} of ${live} rows of ${source.name} are gone`;
+  const confirm = `if it is meant, \`totes deletes --confirm ${source.name}\` says so`;
+  const say = (doubt: string): Gone => ({ source: source.name, live, gone, keys: [], doubt });
+  if (rows === 0) return say(`${what}: it is empty, as after TRUNCATE; ${confirm}`);
+  const later = fromFirstOf(sourceOrder(source, catalogue), "t", keys);
+  const { none } = await db.one<{ none: boolean }>(
+    `select not exists (select from ${qualified(source.schema, source.name)} t where ${later}) as none`,
   );
-  return new Map(found.map(({ n, keys, digest }) => [n, { keys: Number(keys), digest }]));
+  return say(
+    none
+      ? `${what}, all of them after the last key that it has, as when an older backup was restored; ${confirm}`
+      : `${what}, more than are deleted in a day; ${confirm}`,
+  );
 }

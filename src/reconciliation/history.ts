@@ -3,9 +3,13 @@ import {
   readProcessedManifest,
   type LakeObject,
   type ProcessedManifest,
+  type Read,
 } from "../lake/manifest.ts";
-import { getContentFromFile } from "../lake/objects.ts";
-import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
+import { Compacted } from "../compaction/compacted.ts";
+import type { OfBatch } from "../lake/compactions.ts";
+import { openObject } from "../compaction/open.ts";
+import type { ParquetCodec } from "../parquet/codec.ts";
+import type { ParquetRows } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, getColumnNames, keyOf, type Columns, type Table } from "../table.ts";
 import { storedAt, type Vector } from "../vectors.ts";
@@ -19,8 +23,7 @@ const AT_ONCE = 16;
 export type State = Texts | "gone" | "removed";
 
 /** What is kept of a batch's manifest: there may be years of them. */
-interface Batch {
-  readonly batch: number;
+interface Batch extends OfBatch {
   readonly gone: "gone" | "removed";
   readonly objects: readonly LakeObject[];
   readonly deleted: readonly LakeObject[];
@@ -32,7 +35,7 @@ export type Seen = (state: State, batch: number) => boolean;
 /** The processed bucket up to a batch. */
 export class History {
   readonly #bucket: string;
-  readonly #codec: ParquetCodec;
+  readonly #open: (of: OfBatch, object: LakeObject) => Promise<ParquetRows>;
   /** The newest batch whose manifest was not read yet. */
   #next: number;
   /** Those that were read, from the newest on. */
@@ -47,7 +50,8 @@ export class History {
 
   constructor(bucket: string, codec: ParquetCodec, newest: number) {
     this.#bucket = bucket;
-    this.#codec = codec;
+    const compacted = new Compacted(bucket, codec);
+    this.#open = (of, object) => openObject({ bucket, codec, compacted }, of, object);
     this.#next = newest;
   }
 
@@ -59,12 +63,12 @@ export class History {
   async walk(table: Table, wanted: ReadonlyMap<string, Seen>): Promise<void> {
     const left = new Map(wanted);
     const keys = spanOf(table, left.keys());
-    for await (const { batch, gone, objects, deleted } of this.#back()) {
+    for await (const batch of this.#back()) {
       if (left.size === 0) return;
       // A batch's rows are loaded first, and what is gone goes then.
-      for (const object of deleted.filter((one) => one.table === table.name))
-        await this.#lookGone(table, object, batch, gone, left);
-      for (const object of objects.filter((one) => one.table === table.name)) {
+      for (const object of batch.deleted.filter((one) => one.table === table.name))
+        await this.#lookGone(table, object, batch, left);
+      for (const object of batch.objects.filter((one) => one.table === table.name)) {
         const span = this.#spans.get(object.key);
         if (span && keys && (span.highest < keys.lowest || span.lowest > keys.highest)) continue;
         await this.#look(table, object, batch, left);
@@ -75,10 +79,10 @@ export class History {
   async #look(
     table: Table,
     object: LakeObject,
-    batch: number,
+    of: OfBatch,
     left: Map<string, Seen>,
   ): Promise<void> {
-    const rows = await this.#rowsOf(table, object, left);
+    const rows = await this.#rowsOf(table, object, of, left);
     if (rows === undefined) return;
     const names = getColumnNames(table);
     const state = (row: number): Texts =>
@@ -87,7 +91,7 @@ export class History {
       );
     for (const [id, seen] of left) {
       const row = rows.rowOf.get(id);
-      if (row !== undefined && seen(state(row), batch)) left.delete(id);
+      if (row !== undefined && seen(state(row), of.batch)) left.delete(id);
     }
   }
 
@@ -95,18 +99,19 @@ export class History {
   async #rowsOf(
     table: Table,
     object: LakeObject,
+    of: OfBatch,
     wanted: ReadonlyMap<string, Seen>,
   ): Promise<Rows | undefined> {
     if (this.#last?.key === object.key) return this.#last;
-    const bytes = await getContentFromFile(this.#bucket, object);
+    const opened = await this.#open(of, object);
     const key = keyOf(table);
-    const keys = await this.#decode(table.columns, object, bytes, key);
+    const keys = await decode(table.columns, opened, key);
     const rowOf = new Map(idsOf(table, keys, object.rows).map((id, row) => [id, row] as const));
     const span = spanOf(table, rowOf.keys());
     if (span) this.#spans.set(object.key, span);
     if (![...wanted.keys()].some((id) => rowOf.has(id))) return undefined;
     const others = getColumnNames(table).filter((column) => !key.includes(column));
-    const rest = await this.#decode(table.columns, object, bytes, others);
+    const rest = await decode(table.columns, opened, others);
     this.#last = { key: object.key, rowOf, columns: new Map([...keys, ...rest]) };
     return this.#last;
   }
@@ -114,32 +119,12 @@ export class History {
   async #lookGone(
     table: Table,
     object: LakeObject,
-    batch: number,
-    state: "gone" | "removed",
+    of: Batch,
     left: Map<string, Seen>,
   ): Promise<void> {
-    const bytes = await getContentFromFile(this.#bucket, object);
-    const keys = await this.#decode(deletedColumns(table), object, bytes, keyOf(table));
+    const keys = await decode(deletedColumns(table), await this.#open(of, object), keyOf(table));
     for (const id of idsOf(table, keys, object.rows))
-      if (left.get(id)?.(state, batch) === true) left.delete(id);
-  }
-
-  async #decode(
-    declared: Columns,
-    object: LakeObject,
-    bytes: Buffer,
-    names: readonly string[],
-  ): Promise<Map<string, Vector>> {
-    if (names.length === 0) return new Map();
-    const columns = fileColumns(declared).filter((column) => names.includes(column.name));
-    try {
-      const vectors = await this.#codec.read(bytes, columns);
-      return new Map(columns.map((column, at) => [column.name, vectors[at]!]));
-    } catch (cause) {
-      throw new ParquetError(`s3://${this.#bucket}/${object.key}: ${(cause as Error).message}`, {
-        cause,
-      });
-    }
+      if (left.get(id)?.(of.gone, of.batch) === true) left.delete(id);
   }
 
   /** The batches, from the newest on. One that was skipped before it was transformed has no manifest. */
@@ -160,18 +145,19 @@ export class History {
       const read = await Promise.all(
         batches.map((batch) => readProcessedManifest(this.#bucket, batch)),
       );
-      const found = read.flatMap((one) => one?.manifest ?? []);
-      for (const manifest of found) this.#batches.push(this.#keep(manifest));
+      const found = read.filter((one) => one !== undefined);
+      for (const one of found) this.#batches.push(this.#keep(one));
       if (found.length > 0) return true;
     }
     return false;
   }
 
-  #keep({ batch, kind, objects, deleted }: ProcessedManifest): Batch {
+  #keep({ manifest, sha256 }: Read<ProcessedManifest>): Batch {
+    const { batch, kind, objects, deleted } = manifest;
     const kept = (all: readonly LakeObject[]): LakeObject[] =>
       all.map((object) => ({ ...object, table: this.#nameOf(object.table) }));
     const gone = kind === "resync" ? "removed" : "gone";
-    return { batch, gone, objects: kept(objects), deleted: kept(deleted) };
+    return { batch, sha256, gone, objects: kept(objects), deleted: kept(deleted) };
   }
 
   #nameOf(table: string): string {
@@ -186,6 +172,18 @@ interface Rows {
   readonly key: string;
   readonly rowOf: ReadonlyMap<string, number>;
   readonly columns: ReadonlyMap<string, Vector>;
+}
+
+/** Columns of an object, by name. */
+async function decode(
+  declared: Columns,
+  rows: ParquetRows,
+  names: readonly string[],
+): Promise<Map<string, Vector>> {
+  if (names.length === 0) return new Map();
+  const columns = fileColumns(declared).filter((column) => names.includes(column.name));
+  const vectors = await rows.read(columns);
+  return new Map(columns.map((column, at) => [column.name, vectors[at]!]));
 }
 
 /** The ids of an object's rows. */

@@ -79,6 +79,14 @@ export function typeOf(column: Column): string {
   return column.type === "decimal" ? "numeric" : sqlType(column);
 }
 
+/** A key's columns as texts, the same ones for equal keys. */
+export const textsOf = (order: KeyOrder): string[] =>
+  order
+    .texts(order.columns("t"))
+    .map((text, at) =>
+      order.types[at]!.startsWith("numeric") ? `trim_scale(${order.columns("t")[at]})::text` : text,
+    );
+
 /** A condition that is true of the rows within a range. */
 export function within(order: KeyOrder, row: string, { from, to }: KeyRange): string {
   const ours = `(${order.of(row).join(", ")})`;
@@ -111,6 +119,13 @@ export function oneOf(order: KeyOrder, row: string, keys: readonly KeyTexts[]): 
   if (keys.length === 0) return "false";
   const arrays = valueArrays(order, keys).join(", ");
   return `(${order.of(row).join(", ")}) in (select * from unnest(${arrays}))`;
+}
+
+/** A condition that is true of the first of `keys`, and of what comes after it. */
+export function fromFirstOf(order: KeyOrder, row: string, keys: readonly KeyTexts[]): string {
+  const arrays = valueArrays(order, keys).join(", ");
+  const columns = order.types.map((_, at) => at + 1).join(", ");
+  return `(${order.of(row).join(", ")}) >= (select * from unnest(${arrays}) k order by ${columns} limit 1)`;
 }
 
 /** An array of texts that are read as `type`. */

@@ -16,7 +16,7 @@ import {
 } from "../lake/manifest.ts";
 import { JsonLines, readS3Json, writeFileToS3 } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
-import { fileColumns } from "../parquet/schema.ts";
+import { fileColumns, PARQUET } from "../parquet/schema.ts";
 import { deletedColumns, type Columns, type Table } from "../table.ts";
 import type { Vector } from "../vectors.ts";
 import { readDeleted } from "./deleted.ts";
@@ -178,8 +178,6 @@ export async function transform(
 /** A batch that was read without a table, or for other lookups than it has now, lacks rows that it would look up. */
 export const serves = ({ fingerprints }: IngestionManifest, table: Table): boolean =>
   fingerprints[table.name]?.split(".")[0] === closureOf(table);
-
-const PARQUET = "application/vnd.apache.parquet";
 
 /** One Parquet file of a table's rows, each with the number of its batch. */
 function createParquetBuffer(

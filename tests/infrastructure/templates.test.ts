@@ -15,18 +15,21 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
     let functions: [string, Resource][];
     let alarms: Resource[];
     const isLocal = stage === "local";
+    const isCompacted = parameters["compaction"] === "true";
+    const count = isCompacted ? 5 : 4;
     before(async () => {
       template = await readPackaged(stage, parameters);
       functions = ofType(template, "AWS::Lambda::Function");
       alarms = ofType(template, "AWS::CloudWatch::Alarm").map(([, alarm]) => alarm);
     });
 
-    it("has four functions on Node 24 and arm64, each with a role of its own", () => {
+    it("has its functions on Node 24 and arm64, each with a role of its own; compaction where it is asked for", () => {
       expect(functions.map(([id]) => id)).to.have.members([
         "IngestionLambdaFunction",
         "TransformationLambdaFunction",
         "LoadingLambdaFunction",
         "ReconciliationLambdaFunction",
+        ...(isCompacted ? ["CompactionLambdaFunction"] : []),
       ]);
       for (const [, { Properties }] of functions)
         expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
@@ -36,8 +39,9 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "TransformationRole",
         "LoadingRole",
         "ReconciliationRole",
+        ...(isCompacted ? ["CompactionRole"] : []),
       ]);
-      expect(ofType(template, "AWS::IAM::Role")).to.have.length(4);
+      expect(ofType(template, "AWS::IAM::Role")).to.have.length(count);
     });
 
     it("has bundles of less than a megabyte", () => {
@@ -46,6 +50,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "transformation",
         "loading",
         "reconciliation",
+        ...(isCompacted ? ["compaction"] : []),
       );
       for (const [name, size] of Object.entries(template.sizes))
         expect(size, name).to.be.lessThan(LIMIT);
@@ -57,6 +62,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         TransformationLambdaFunction: ["PARQUET_CODEC"],
         LoadingLambdaFunction: ["PARQUET_CODEC", "WAREHOUSE_SECRET"],
         ReconciliationLambdaFunction: ["PARQUET_CODEC", "SOURCE_SECRET", "WAREHOUSE_SECRET"],
+        CompactionLambdaFunction: ["PARQUET_CODEC"],
       };
       for (const [id, { Properties }] of functions) {
         const variables = Properties["Environment"].Variables as Record<string, unknown>;
@@ -83,7 +89,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         if (Sid !== "NetworkInterfaces") expect([Resource].flat(), Sid).to.not.include("*");
       }
       const inVpc = statements.filter(({ Sid }) => Sid === "NetworkInterfaces").length;
-      expect(inVpc).to.equal("subnetIds" in parameters ? 4 : 0);
+      expect(inVpc).to.equal("subnetIds" in parameters ? count : 0);
     });
 
     it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
@@ -115,10 +121,22 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
             ),
           );
         if (id === "ServerlessDeploymentBucket") continue;
+        const rules = Properties["LifecycleConfiguration"].Rules as Record<string, unknown>[];
+        const isRetained = id === "IngestionBucket" || !("compactedDays" in parameters);
         expect(
-          Properties["LifecycleConfiguration"].Rules.map((rule: any) => rule.Status),
+          rules.map((rule) => [rule["Id"], rule["Status"]]),
           id,
-        ).to.deep.equal(["Enabled"]);
+        ).to.deep.equal([
+          ["overwritten-and-deleted", "Enabled"],
+          ...(isRetained ? [] : [["compacted", "Enabled"]]),
+        ]);
+        // Nothing current goes but what was marked.
+        for (const rule of rules)
+          if ("ExpirationInDays" in rule)
+            expect(rule).to.deep.include({
+              ExpirationInDays: 400,
+              TagFilters: [{ Key: "compacted", Value: "true" }],
+            });
         expect(Properties["OwnershipControls"].Rules, id).to.deep.equal([
           { ObjectOwnership: "BucketOwnerEnforced" },
         ]);
@@ -182,12 +200,14 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       const mappings = ofType(template, "AWS::Lambda::EventSourceMapping");
       expect(mappings).to.have.length(3);
       for (const [id, { Properties }] of mappings) {
+        const [name] = referencesIn(Properties["FunctionName"]);
+        const given =
+          name === "TransformationLambdaFunction" && parameters["transformationConcurrency"];
         expect(Properties, id).to.deep.include({
           BatchSize: 1,
-          ScalingConfig: { MaximumConcurrency: 2 },
+          ScalingConfig: { MaximumConcurrency: Number(given || 2) },
         });
         const queue = template.Resources[referencesIn(Properties["EventSourceArn"])[0]!]!;
-        const [name] = referencesIn(Properties["FunctionName"]);
         // Ingestion has one thing to do, whatever the message: it succeeds or throws.
         expect(Properties["FunctionResponseTypes"], id).to.deep.equal(
           name === "IngestionLambdaFunction" ? undefined : ["ReportBatchItemFailures"],
@@ -209,12 +229,13 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "cron(0 2 * * ? *)",
         "cron(30 1 * * ? *)",
       ]);
+      expect(timesOf("Compaction")).to.deep.equal(isCompacted ? ["cron(0 3 ? * SUN *)"] : []);
       const inputs = rules.flatMap(({ Targets }) => Targets.flatMap((one: any) => one.Input ?? []));
       expect(inputs).to.deep.equal(['{"deletes":true,"share":0.1}']);
       for (const { State } of rules)
         expect(State).to.equal(parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED");
       const configs = ofType(template, "AWS::Lambda::EventInvokeConfig");
-      expect(configs).to.have.length(4);
+      expect(configs).to.have.length(count);
       for (const [id, { Properties }] of configs)
         expect(Properties, id).to.include({
           MaximumRetryAttempts: 0,
@@ -224,7 +245,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
 
     it("keeps every function's log for a stated time", () => {
       const groups = ofType(template, "AWS::Logs::LogGroup");
-      expect(groups).to.have.length(4);
+      expect(groups).to.have.length(count);
       for (const [id, { Properties }] of groups) {
         expect(Properties["RetentionInDays"], id).to.equal(stage === "prod" ? 365 : 30);
         expect(Properties["KmsKeyId"] !== undefined, id).to.equal(stage === "prod");

@@ -88,6 +88,8 @@ describe("the local Lambda", () => {
       FunctionArn: `arn:aws:lambda:eu-west-2:000000000000:function:${NAME}`,
       MemorySize: 512,
       Timeout: 300,
+      State: "Active",
+      LastUpdateStatus: "Successful",
       Environment: { Variables: { WAREHOUSE_SECRET: "totes/local/warehouse" } },
     });
     const { Functions } = await lambda.send(new ListFunctionsCommand());

@@ -1,4 +1,12 @@
-import { backfill, checkSkippable, replay, skip, type Invoke } from "../../src/operations/acts.ts";
+import { handler as reconciliation } from "../../src/handlers/reconciliation.ts";
+import {
+  backfill,
+  checkSkippable,
+  detectDeletes,
+  replay,
+  skip,
+  type Invoke,
+} from "../../src/operations/acts.ts";
 import type { Places } from "../../src/operations/places.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -16,6 +24,7 @@ describe("what an operator has the functions do", () => {
       ingestion: (event?: Parameters<TestPipeline["ingest"]>[0]) => p.ingest(event),
       transformation: (event?: unknown) => p.transform(event),
       loading: (event?: unknown) => p.load(event),
+      reconciliation: (event?: unknown) => reconciliation(event),
     };
     // The handlers themselves, in place of Lambda: as JSON, which is all that goes over the wire.
     invoke = async (stage, event) =>
@@ -94,6 +103,13 @@ describe("what an operator has the functions do", () => {
       "select (receipt -> 'tables' -> 'dim_staff' -> 'changed')::int as changed from etl.batch_load where batch = 5",
     );
     expect(changed).to.equal(1);
+  });
+
+  it("the keys are compared, of the sources whose deletes are detected: here of none", async () => {
+    expect(await detectDeletes(invoke, { share: 0.2 })).to.deep.equal({ deletes: [] });
+    await expect(detectDeletes(invoke, { confirmed: ["staff"] })).to.be.rejectedWith(
+      "staff is no source whose deletes are detected; these are: none",
+    );
   });
 
   it("a table that there is not is refused by ingestion itself, and nothing is written", async () => {

@@ -1,6 +1,10 @@
 import { PassThrough } from "node:stream";
 import { totes } from "../../cli/totes.ts";
-import { doctor, satisfies, type Finding } from "../../src/operations/doctor.ts";
+import type { Configuration } from "../../src/aws/functions.ts";
+import { functionFindings } from "../../src/operations/doctor-functions.ts";
+import { doctor, satisfies } from "../../src/operations/doctor.ts";
+import type { Finding } from "../../src/operations/finding.ts";
+import type { Function } from "../../src/operations/places.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { placesOf } from "./support.ts";
@@ -130,6 +134,63 @@ describe("the verbs that show a pipeline", () => {
     const of = (title: string): Finding => found.find((one) => one.title === title)!;
     expect(of("Contract").found).to.match(/staff\.staff_id/);
     expect(of("Star").found).to.match(/GRANT TEMPORARY ON DATABASE/);
+  });
+
+  it("tell how the functions are, and whether they are of one build", async () => {
+    const places = { ...(await placesOf(p)), stage: "dev" };
+    const usual: Configuration = {
+      state: "Active",
+      lastUpdate: "Successful",
+      memoryMb: 512,
+      timeoutSeconds: 300,
+      environment: { BUILD: "1764000000000" },
+    };
+    const look = async (
+      other: Partial<Record<Function, Partial<Configuration> | Error>>,
+      stage = "dev",
+    ): Promise<string[]> => {
+      const found = await functionFindings({
+        ...places,
+        stage,
+        functionOf: async (of) => {
+          const one = other[of] ?? {};
+          if (one instanceof Error) throw one;
+          return { ...usual, ...one };
+        },
+      });
+      return found.map(({ status, found: what }) => `${status}: ${what}`);
+    };
+    expect(await look({})).to.deep.equal([
+      "ok: active, of one build: ingestion 512 MB and 300 s, transformation 512 MB and 300 s, " +
+        "loading 512 MB and 300 s and reconciliation 512 MB and 300 s",
+    ]);
+    expect(
+      await look({
+        loading: { state: "Failed", reason: "The subnet is gone" },
+        transformation: { lastUpdate: "InProgress" },
+      }),
+    ).to.deep.equal([
+      "warn: transformation is being deployed",
+      "bad: loading is Failed, its last deploy Successful (The subnet is gone)",
+    ]);
+    expect(await look({ ingestion: { environment: {} } })).to.deep.equal([
+      "warn: they are of 2 builds: ingestion of an unknown build and " +
+        "transformation, loading and reconciliation of 2025-11-24T16:00:00.000Z",
+    ]);
+    const missing = Object.assign(new Error("no"), { name: "ResourceNotFoundException" });
+    expect(await look({ loading: missing })).to.deep.equal(["bad: there is no loading"]);
+    const all = {
+      ingestion: missing,
+      transformation: missing,
+      loading: missing,
+      reconciliation: missing,
+    };
+    expect(await look(all, "local")).to.deep.equal([
+      "ok: none are hosted here; `totes up` starts a stack that has them",
+    ]);
+    expect(await look({ reconciliation: new Error("not yours") })).to.deep.equal([
+      "warn: reconciliation cannot be asked: Error: not yours",
+    ]);
   });
 
   it("know which versions of Node will do", () => {

@@ -7,13 +7,16 @@ import { packed, repeated } from "../../src/parquet/bits.ts";
 import { ColumnDecoder } from "../../src/parquet/decode.ts";
 import type { FileColumn } from "../../src/parquet/schema.ts";
 import type { Stored } from "../../src/values.ts";
-import { storedOf, type Vector } from "../../src/vectors.ts";
+import { storedOf, type Stretch, type Vector } from "../../src/vectors.ts";
 
 interface Made {
   element?: SchemaElement;
   column?: Partial<FileColumn>;
   rows?: number;
   meta?: Partial<ColumnMetaData>;
+  stretch?: Stretch;
+  /** Bytes of the column's chunk that the footer says too much. */
+  beyond?: number;
   pages: { body: Buffer; header: Partial<PageHeader> }[];
 }
 
@@ -58,7 +61,8 @@ const texts: SchemaElement = { ...required, type: "BYTE_ARRAY", converted_type: 
 /** What is read of a column whose pages were made by hand. */
 const read = (made: Made): Stored[] => storedOf(decode(made));
 
-function decode({ element = required, column = {}, rows = 3, meta = {}, pages }: Made): Vector {
+function decode(made: Made): Vector {
+  const { element = required, column = {}, rows = 3, meta = {}, beyond = 0, pages } = made;
   const parts: Uint8Array[] = [Buffer.from("PAR1")];
   for (const { body, header } of pages) {
     const writer = new ByteWriter();
@@ -79,14 +83,14 @@ function decode({ element = required, column = {}, rows = 3, meta = {}, pages }:
     codec: "UNCOMPRESSED",
     num_values: BigInt(rows),
     total_uncompressed_size: BigInt(size),
-    total_compressed_size: BigInt(size),
+    total_compressed_size: BigInt(size + beyond),
     data_page_offset: 4n,
     ...meta,
   };
   const type = TYPES[element.type ?? "INT32"] ?? "integer";
   const nullable = element.repetition_type === "OPTIONAL";
   const asked = { name: "it", type, nullable, fieldId: 1, ...column };
-  const decoder = new ColumnDecoder(asked, element, rows);
+  const decoder = new ColumnDecoder(asked, element, rows, made.stretch);
   decoder.decode(file, chunk, rows);
   return decoder.vector();
 }
@@ -163,6 +167,51 @@ describe("ColumnDecoder", () => {
       "pages outside the file",
       { pages: [three], meta: { data_page_offset: 999n } },
       /outside the file/,
+    ],
+    ["pages that end in the footer", { pages: [three], beyond: 1 }, /outside the file/],
+    [
+      "a null where none may be",
+      {
+        element: optional,
+        column: { nullable: false },
+        pages: [{ body: Buffer.concat([lengthOf(two), two, ints(7, 9)]), header: plain(3) }],
+      },
+      /row 1 is null/,
+    ],
+    [
+      "pages that begin in the magic bytes",
+      { pages: [three], meta: { data_page_offset: 3n } },
+      /outside the file/,
+    ],
+    [
+      "a page of minus one byte",
+      { pages: [{ ...three, header: { ...plain(3), compressed_page_size: -1 } }] },
+      /reaches beyond/,
+    ],
+    [
+      "a page of minus one byte once it is unpacked",
+      { pages: [{ ...three, header: { ...plain(3), uncompressed_page_size: -1 } }] },
+      /larger than its column/,
+    ],
+    [
+      "levels of minus one byte",
+      { pages: [{ body: three.body, header: v2(3, 0, -1) }] },
+      /levels are wrong/,
+    ],
+    [
+      "levels that are longer than their page",
+      { pages: [{ body: three.body, header: v2(3, 0, 13) }] },
+      /levels are wrong/,
+    ],
+    [
+      "values that its column does not hold",
+      { element: { ...required, type: "INT64" }, pages: [three] },
+      /not held as bigint/,
+    ],
+    [
+      "half the length of a text",
+      { element: texts, rows: 1, pages: [{ body: Buffer.alloc(3), header: plain(1) }] },
+      /beyond its page/,
     ],
     [
       "pages in the magic bytes",
@@ -373,6 +422,23 @@ describe("ColumnDecoder", () => {
     const mixed = { rows: 6, pages: [entries, indexes, three] };
     expect(decode(mixed).distinct).to.equal(undefined);
     expect(decode({ pages: [three] }).distinct).to.equal(undefined);
+  });
+
+  it("opens no page that has none of the rows that are wanted", () => {
+    const page = (...values: number[]) => ({ body: ints(...values), header: plain(values.length) });
+    const broken = (...values: number[]) => {
+      const { body, header } = page(...values);
+      return { body, header: { ...header, crc: (crc32(body) | 0) ^ 1 } };
+    };
+    const pages = [broken(1), page(2, 3), page(4, 5), broken(6)];
+    const of = (from: number, to: number): Stored[] =>
+      read({ rows: 6, pages, stretch: { from, to } });
+    expect(of(1, 5)).to.deep.equal([2, 3, 4, 5]);
+    expect(of(2, 4)).to.deep.equal([3, 4]);
+    expect(of(1, 2)).to.deep.equal([2]);
+    expect(of(4, 5)).to.deep.equal([5]);
+    expect(() => of(0, 2)).to.throw(/checksum/);
+    expect(() => of(4, 6)).to.throw(/checksum/);
   });
 
   it("does not unpack more than the page says it holds", () => {

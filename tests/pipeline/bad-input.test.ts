@@ -129,22 +129,22 @@ describe("bad surroundings", () => {
         [
           "that refuses the password",
           {},
-          /^cannot connect to PostgreSQL \w+ on 127\.0\.0\.1:\d+ as postgres: password authentication failed .+; check user and password in the secret, and the server's pg_hba\.conf$/,
+          /^cannot connect to PostgreSQL \w+ on 127\.0\.0\.1:\d+ as postgres: password authentication failed .+; check user and password in secret \S+, and the server's pg_hba\.conf$/,
         ],
         [
           "whose port is closed",
           { port: 1 },
-          /^cannot connect to PostgreSQL \w+ on 127\.0\.0\.1:1 as postgres: connect ECONNREFUSED 127\.0\.0\.1:1; check host and port in the secret, and that the server is up and lets this network in$/,
+          /^cannot connect to PostgreSQL \w+ on 127\.0\.0\.1:1 as postgres: connect ECONNREFUSED 127\.0\.0\.1:1; check host and port in secret \S+, and that the server is up and lets this network in$/,
         ],
         [
           "whose host does not resolve",
           { host: "nowhere.invalid" },
-          /^cannot connect to PostgreSQL \w+ on nowhere\.invalid:\d+ as postgres: getaddrinfo \w+ nowhere\.invalid; check host and port in the secret/,
+          /^cannot connect to PostgreSQL \w+ on nowhere\.invalid:\d+ as postgres: getaddrinfo \w+ nowhere\.invalid; check host and port in secret \S+/,
         ],
         [
           "that does not speak TLS where the secret demands it",
           { sslmode: "require" },
-          /^cannot connect to PostgreSQL .+ does not support SSL connections; check the secret, the server and its TLS \(sslmode and ca in the secret\)$/,
+          /^cannot connect to PostgreSQL .+ does not support SSL connections; check secret \S+, the server and its TLS \(sslmode and ca in the secret\)$/,
         ],
       ];
       for (const [what, change, message] of cases)
@@ -157,7 +157,7 @@ describe("bad surroundings", () => {
         const role = await addRole(p, PLANTED);
         const error = await refused(
           { ...p[database], ...role, database: "elsewhere" },
-          /^cannot connect to PostgreSQL elsewhere on .+: database "elsewhere" does not exist; check "database" in the secret$/,
+          /^cannot connect to PostgreSQL elsewhere on .+: database "elsewhere" does not exist; check "database" in secret \S+$/,
         );
         expect(everythingIn(error)).not.to.include("hunter2");
       });
@@ -219,7 +219,7 @@ describe("bad surroundings", () => {
         const error = await refusal(
           p,
           () => callWith(p, stage, { [variable]: "no-such-bucket" }),
-          /^cannot (read|list) s3:\/\/no-such-bucket\/\S+: NoSuchBucket: .+; create it \(deploy the stage\), or correct INGESTION_BUCKET or PROCESSED_BUCKET$/,
+          /^cannot (read|list) s3:\/\/no-such-bucket\/\S+: NoSuchBucket: .+; create it \(deploying makes a stage's own\), or correct its name$/,
         );
         expect(error).to.have.property("name", "S3Error");
         expect(error.cause).to.have.property("name", "NoSuchBucket");

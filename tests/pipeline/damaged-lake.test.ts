@@ -469,7 +469,7 @@ describe("a warehouse", () => {
       "with a column more that nobody would fill",
       "alter table dim_design add column colour text not null default 'x'; alter table dim_design alter column colour drop default",
       "alter table dim_design drop column colour",
-      "dim_design.colour: is not declared, not null and without a default",
+      "dim_design.colour: is not declared, not null and without a default: drop the column or its NOT NULL, or declare it",
     ],
     [
       "without a record id",
@@ -655,7 +655,7 @@ describe("S3 and Secrets Manager", () => {
       await refusal(
         p,
         () => callWith(p, stage, {}),
-        /^cannot (read|write) s3:\/\/\S+: AccessDenied: Access Denied; the function's role lacks the permission$/,
+        /^cannot (read|write) s3:\/\/\S+: AccessDenied: Access Denied; the role, or whoever runs this, lacks the permission$/,
       );
       unhook();
       await callWith(p, stage, {});

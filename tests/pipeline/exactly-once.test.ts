@@ -1,8 +1,13 @@
 // P3: events may be lost, doubled, late or out of order, functions may die anywhere, runs may overlap.
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import fc from "fast-check";
 import { newOrders, silentUpdates } from "../../localstack/totesys/shop.ts";
 import { startFunction } from "../../localstack/functions.ts";
 import type { ObservedRequest } from "../../localstack/aws/server.ts";
+import { codecNamed } from "../../src/parquet/codec.ts";
+import { compareProcessed, type BatchDifference } from "../../src/rebuild/compare-processed.ts";
+import { rebuildProcessed } from "../../src/rebuild/processed.ts";
+import { getTables } from "../../src/registry.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, queued, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
@@ -55,6 +60,36 @@ describe("runs that overlap", () => {
     expect(outcomes.filter((outcome) => outcome === "committed")).to.have.length(1);
     await p.load();
     await p.expectTrue();
+  });
+
+  it("make of many batches at once, each event doubled and none in order, the rows that one at a time makes", async () => {
+    const batches = [1, 2, 3, 4, 5, 6];
+    for (const _ of batches) {
+      await p.ingest();
+      await trade(p);
+    }
+    const events = [5, 2, 6, 2, 1, 4, 3, 6, 5, 1, 3, 4];
+    const all = await Promise.all(
+      events.map((batch, i) => p.transform(queued(p.env.INGESTION_BUCKET, batch, `m${i}`))),
+    );
+    expect(all.flatMap(({ batchItemFailures }) => batchItemFailures)).to.deep.equal([]);
+    const committed = all
+      .flatMap((one) => one.batches)
+      .filter(({ outcome }) => outcome === "committed");
+    expect(committed.map(({ batch }) => batch)).to.have.members(batches);
+
+    const rebuilt = `${p.env.PROCESSED_BUCKET}-one-at-a-time`;
+    await p.s3.send(new CreateBucketCommand({ Bucket: rebuilt }));
+    const [tables, codec] = [await getTables(), await codecNamed()];
+    const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: rebuilt };
+    await rebuildProcessed({ buckets, tables, codec, receipts: new Map() });
+    const differences: BatchDifference[] = [];
+    const sides = { rebuilt, live: p.env.PROCESSED_BUCKET };
+    const compared = await compareProcessed(sides, tables, codec, (one) => differences.push(one));
+    expect(compared.batches).to.equal(6);
+    expect(differences).to.deep.equal([]);
+    await p.run();
+    await p.expectTrue(dated);
   });
 
   it("load each batch once, whichever of two loaders comes first", async () => {

@@ -13,7 +13,7 @@ import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.t
 const MOST = 256 * 1024 * 1024;
 
 describe("the memory that the functions take", function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let folder: string;
   let bundles: Bundles;
   let p: TestPipeline;
@@ -34,14 +34,15 @@ describe("the memory that the functions take", function () {
   async function run(
     name: FunctionName,
     module: string,
+    memoryMb = 512,
   ): Promise<{ peak: number; answer: unknown }> {
     const started = startFunction({
       name,
       module,
       worker: bundles.worker,
       env: { ...p.env },
-      memoryMb: 512,
-      timeoutMs: 100_000,
+      memoryMb,
+      timeoutMs: 200_000,
     });
     try {
       const answer = await started.invoke({});
@@ -78,10 +79,10 @@ describe("the memory that the functions take", function () {
     // Many rows that differ, range by range, and in the last range many that the source lacks.
     await p.star.none("update fact_sales_order set units_sold = units_sold + 1");
     await p.shop.none("delete from sales_order where sales_order_id > 150000");
-    const { peak, answer } = await run("reconciliation", module);
+    // A heap that is too small for what is held ends the process, while a peak depends on when Node collects. 57 MB suffice,
+    // and 86 are given; the last range, read at once, wants more than 115, and all that differs, settled at once, more than 230.
+    const { answer } = await run("reconciliation", module, 96);
     expect(answer).to.include({ differences: 250_000 });
-    // Node 24 lets more lie about than Node 20 before it collects; read at once, the last range alone would take it beyond.
-    expect(peak).to.be.lessThan(340 * 1024 * 1024);
   });
 
   it("is bounded for texts of a megabyte, of one byte a character and of two", async () => {

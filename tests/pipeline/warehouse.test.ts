@@ -1,4 +1,5 @@
 // What the loader makes of the warehouse: tables, inferred members, new columns, skipped batches.
+import { getTables } from "../../src/registry.ts";
 import {
   boolean,
   date,
@@ -6,6 +7,7 @@ import {
   defineSource,
   defineTable,
   integer,
+  isFact,
   key,
   nullable,
   references,
@@ -217,5 +219,32 @@ describe("a table's declaration that grows", () => {
     await expect(loaded).to.be.rejectedWith(
       /fact_thing\.kind_id: is not declared, not null and without a default/,
     );
+  });
+
+  it("is the shop's star where the primary keys of facts begin with the natural key", async () => {
+    const fresh = await openPipeline({ orders: 15 });
+    const distributed = (await getTables()).map((table) =>
+      isFact(table) ? { ...table, distributed: true } : table,
+    );
+    await runWith(fresh, distributed);
+    await fresh.shop.none(
+      "update sales_order set units_sold = units_sold + 1 where sales_order_id < 4",
+    );
+    await runWith(fresh, distributed);
+    const keys = await fresh.star.any<{ key: string; indexes: number }>(
+      `select c.relname || ' ' || pg_get_constraintdef(o.oid) as key,
+              (select count(*)::int from pg_index i where i.indrelid = c.oid) as indexes
+         from pg_constraint o join pg_class c on c.oid = o.conrelid
+        where o.contype = 'p' and c.relname ~ '^fact_' order by 1`,
+    );
+    expect(keys).to.deep.equal([
+      { key: "fact_payment PRIMARY KEY (payment_id, payment_record_id)", indexes: 1 },
+      {
+        key: "fact_purchase_order PRIMARY KEY (purchase_order_id, purchase_record_id)",
+        indexes: 1,
+      },
+      { key: "fact_sales_order PRIMARY KEY (sales_order_id, sales_record_id)", indexes: 1 },
+    ]);
+    await fresh.expectTrue();
   });
 });

@@ -118,7 +118,7 @@ describe("totes rebuild", () => {
     const none = await run("--processed", bucket);
     expect([none.code, none.err]).to.deep.equal([
       2,
-      `S3Error: cannot list s3://${bucket}/_loads/*: NoSuchBucket: The specified bucket does not exist; create it (deploy the stage), or correct INGESTION_BUCKET or PROCESSED_BUCKET\n`,
+      `S3Error: cannot list s3://${bucket}/_loads/*: NoSuchBucket: The specified bucket does not exist; create it (deploying makes a stage's own), or correct its name\n`,
     ]);
     await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
     const { code, answer } = await answerOf("--processed", bucket, "--schema", "both");

@@ -84,6 +84,8 @@ describe("verify", () => {
       objects: objects.length,
       bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
       orphans: 0,
+      compactions: 0,
+      compacted: 0,
     });
     expect(await stateOf(p)).to.deep.equal(before);
   });

@@ -75,7 +75,7 @@ describe("a repair of what was named", () => {
     );
     const refused = await callTotes(p.env, args);
     expect(refused.out.replaceAll(/\s+/g, " ")).to.include(
-      `${count} rows of fact_payment will leave the warehouse, with all their versions: the source lacks them.`,
+      `${count} rows of fact_payment will leave the warehouse, all versions included: the source lacks them.`,
     );
     expect(refused.err.replaceAll(/\s+/g, " ")).to.include(
       "ReconciliationError: nothing was repaired: too many rows would leave fact_payment, as after TRUNCATE; if it is meant, add --confirm fact_payment",

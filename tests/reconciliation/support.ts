@@ -1,3 +1,4 @@
+import { findDeleted, type DeletesOptions, type Gone } from "../../src/reconciliation/deletes.ts";
 import type { Difference } from "../../src/reconciliation/difference.ts";
 import {
   reconcile,
@@ -41,3 +42,19 @@ export const shortly = ({ found }: Reconciled): string[] =>
   found
     .map(({ table, key, kind }) => `${table} ${Object.values(key).join(",")} ${kind}`)
     .toSorted();
+
+/** Looks for what a pipeline's source has deleted, as of now. */
+export function deletedOf(
+  p: Pick<TestPipeline, "env" | "source" | "warehouse">,
+  tables: readonly Table[],
+  options?: DeletesOptions,
+): Promise<Gone[]> {
+  Object.assign(process.env, p.env);
+  const open = (side: "source" | "warehouse") => () =>
+    getConnection({ ...p[side], schema: "public" });
+  const buckets = { ingestion: p.env.INGESTION_BUCKET, processed: p.env.PROCESSED_BUCKET };
+  return findDeleted(
+    { source: open("source"), warehouse: open("warehouse"), buckets, tables },
+    options,
+  );
+}

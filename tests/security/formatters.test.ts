@@ -16,6 +16,7 @@ function made(bad: () => unknown): { ids: unknown; words: unknown; rejected: Rej
     columns: { id: key(integer), word: nullable(text) },
     version: 1,
     deleted: "keep",
+    distributed: false,
     format: (row) => (row["id"] === 2 ? bad() : { id: row["id"], word: "good" }),
   };
   const rejected: Rejected[] = [];

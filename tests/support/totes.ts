@@ -3,6 +3,7 @@ import path from "node:path";
 import { Writable } from "node:stream";
 import { totes } from "../../cli/totes.ts";
 import type { Verb } from "../../cli/verb.ts";
+import { VERBS } from "../../cli/verbs.ts";
 import { withEnvironment } from "./environment.ts";
 
 /** What a command line gave. */
@@ -55,3 +56,18 @@ export const spawnTotes = (env: object, args: readonly string[], program = PROGR
       (error, out, err) => resolve({ code: error ? Number(error.code) : 0, out, err }),
     );
   });
+
+/**
+ * Whether the command line takes what somebody is told to type, as `npx totes redrive --queue loading`: nothing is done.
+ * Gives what it says against it; nothing where it takes it.
+ */
+export async function refusalOf(line: string): Promise<string> {
+  const words = line
+    .match(/"[^"]*"|'[^']*'|\S+/g)!
+    .map((word) => word.replace(/^(["'])(.*)\1$/, "$2"));
+  if (words[0] !== "npx" || words[1] !== "totes") return `no line of totes: ${line}`;
+  const { err } = await callTotes({}, words.slice(2), {
+    verbs: VERBS.map((verb) => ({ ...verb, run: () => Promise.resolve(0) })),
+  });
+  return err;
+}

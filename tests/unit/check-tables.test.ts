@@ -62,6 +62,17 @@ describe("checkTables", () => {
     expect(fingerprint(marks!)).to.not.equal(fingerprint(kept!));
   });
 
+  it("takes no table for distributed that keeps no versions, and fills none again for it", () => {
+    const columns = { record_id: serial, staff_id: key(integer) };
+    const [plain] = checkTables({ "dim_staff.ts": module({ columns }) });
+    const [distributed] = checkTables({ "dim_staff.ts": module({ columns, distributed: true }) });
+    expect([plain!.distributed, distributed!.distributed]).to.deep.equal([false, true]);
+    expect(fingerprint(distributed!)).to.equal(fingerprint(plain!));
+    expect(refusal({ "dim_staff.ts": module({ distributed: true }) })).to.match(
+      /^tables\/dim_staff\.ts: distributed: is of tables that keep versions: expected a record id/,
+    );
+  });
+
   it("takes a table for keyed by its only source where the keys' types are the same, whatever they are called", () => {
     const keyedBy = (source: object, columns: Columns): string | undefined =>
       keyedBySource(checkTables({ "dim_staff.ts": module({ source, columns }) })[0]!)?.name;

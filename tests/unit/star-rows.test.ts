@@ -66,6 +66,7 @@ interface Driving extends SourceRow {
 const tableOf = (keys: Columns): Table => ({
   name: "dim_thing",
   deleted: "keep",
+  distributed: false,
   description: "One row per thing.",
   sources: [source],
   lookups: { color: lookup(color, "color_id") },

@@ -380,7 +380,7 @@ function objects(b, bucket) {
                   <td class="n">${bytes(o.bytes)}</td>
                   <td>${hash(o.sha256)}</td>
                   <td class="state ${o.verified ? "ok" : "bad"}">
-                    ${icon(o.verified ? "ok" : "bad")}${o.verified ? "equal" : "differs"}
+                    ${icon(o.verified ? "ok" : "bad")}${o.verified ? (o.compacted ? "compacted" : "equal") : "differs"}
                   </td>
                 </tr>`,
             )}

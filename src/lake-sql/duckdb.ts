@@ -1,0 +1,73 @@
+import type { Column } from "../table.ts";
+import { literal, name } from "../postgres/sql.ts";
+import { BATCH_COLUMN } from "../parquet/schema.ts";
+import { filesNamed, type Dialect, type Files } from "./dialect.ts";
+
+const OBJECTS = `struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]`;
+
+const type = ({ type: of, precision, scale }: Column): string =>
+  of === "decimal" ? `decimal(${precision}, ${scale})` : of === "text" ? "varchar" : of;
+
+/** As files have it: a time of day is text there. */
+const inFile = (column: Column): string => (column.type === "time" ? "varchar" : type(column));
+
+/**
+ * DuckDB, the lake and the last batch of which are its variables `lake` and `as_of`: the script can be read wherever the lake
+ * is. Files are read by their names, so one that is gone is an error.
+ */
+export const duckdb: Dialect = {
+  name,
+  text: literal,
+  type,
+  value: (column, value) => (column.type === "time" ? `cast(${value} as time)` : value),
+  utc: "+00",
+  own: { whole: "bigint", text: "varchar" },
+  isChanged: (columns, window) =>
+    `row(${columns.join(", ")}) is distinct from lag(row(${columns.join(", ")})) over ${window}`,
+  isSeen: (batch) => `${batch} <= coalesce(getvariable('as_of'), ${batch})`,
+  manifests: ({ lake, asOf }) => [
+    ...(lake === "" ? [] : [`set variable lake = ${literal(lake)}`]),
+    ...(asOf === undefined ? [] : [`set variable as_of = ${asOf}`]),
+    `set variable etl_manifests = (
+  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else list(file) end
+    from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
+)`,
+    `create or replace temp table etl_manifest as
+select * from read_json(getvariable('etl_manifests'), format = 'newline_delimited', maximum_object_size = 16777216, columns = {
+  batch: 'bigint', kind: 'varchar', committed_at: 'varchar', objects: '${OBJECTS}', deleted: '${OBJECTS}'
+})`,
+    `set variable etl_compactions = (select list(file) from glob(getvariable('lake') || '/_compactions/*.json'))`,
+    `create or replace temp table etl_compaction as
+select "from" as first_batch, "to" as last_batch, kind, committed_at, objects, deleted
+  from query(case when getvariable('etl_compactions') is null
+                  then ${literal(`select null::bigint as "from", null::bigint as "to", null::varchar as kind, null::varchar as committed_at, null::${OBJECTS} as objects, null::${OBJECTS} as deleted where false`)}
+                  else ${literal(`select * from read_json(getvariable('etl_compactions'), format = 'newline_delimited', maximum_object_size = 67108864, columns = {"from": 'bigint', "to": 'bigint', kind: 'varchar', committed_at: 'varchar', objects: '${OBJECTS}', deleted: '${OBJECTS}'})`)} end)`,
+  ],
+  objectsIn: (relation, list, columns) =>
+    `select ${columns.map((column) => column.replace(/^.* as /, "")).join(", ")}, object."table" as table_name, object."key" as object_key,
+       object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256
+  from (select ${columns.join(", ")}, unnest(${list}) as object from ${relation})`,
+  files: (files) => [
+    `set variable ${name(filesNamed(files))} = (
+  select list(getvariable('lake') || '/' || object_key) from etl_object where table_name = ${literal(files.table)} and content = ${literal(files.content)}
+)`,
+  ],
+  rowsIn: (files) => ({ from: rowsIn(files) }),
+  fileName: (key) => `split_part(${key}, '/', -1)`,
+  create: (view) => `create or replace temp view ${name(view.name)} as\n${view.query}`,
+};
+
+/** The empty row has the columns that no file has yet, and is all where there is no file. */
+function rowsIn(files: Files): string {
+  const none = [
+    ...Object.entries(files.columns).map(
+      ([column, declared]) => `null::${inFile(declared)} as ${name(column)}`,
+    ),
+    `null::bigint as ${BATCH_COLUMN}`,
+  ];
+  const variable = `getvariable(${literal(filesNamed(files))})`;
+  return `(select ${none.join(", ")} where false
+        union all by name
+        select * from query(case when ${variable} is null then 'select null::bigint as ${BATCH_COLUMN} where false'
+                                 else ${literal(`select * from read_parquet(${variable}, union_by_name = true)`)} end)) as files`;
+}

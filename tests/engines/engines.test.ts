@@ -1,0 +1,151 @@
+// The views over the lake's files, in ClickHouse and in Spark: what the warehouse has, now and after some batches, and where
+// batches were compacted. Not in `make run-checks`: `npm run test:engines` installs the engines, which takes 700 MB.
+import { spawn, spawnSync } from "node:child_process";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { text as textOf } from "node:stream/consumers";
+import { getPython, PythonError } from "../../scripts/python.ts";
+import { DIALECTS, lakeStatements, type DialectName } from "../../src/lake-sql/lake-sql.ts";
+import type { Scope } from "../../src/lake-sql/dialect.ts";
+import { codecNamed } from "../../src/parquet/codec.ts";
+import { readReceipts } from "../../src/rebuild/receipts.ts";
+import type { Table } from "../../src/table.ts";
+import { compact } from "../lake/compaction.ts";
+import {
+  contentSql,
+  copyOf,
+  differences,
+  isVersioned,
+  rebuiltContent,
+  warehouseContent,
+  type Content,
+  type Writer,
+} from "../lake/content.ts";
+import { makeLakeHistory, type LakeHistory } from "../lake/history.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll } from "../support/pipeline.ts";
+
+const REQUIREMENTS = path.join(import.meta.dirname, "requirements.txt");
+
+/** How each writes values as text. */
+const WRITERS = {
+  clickhouse: ({ type, scale }, value) =>
+    type === "decimal" ? `toDecimalString(${value}, ${scale})` : `toString(${value})`,
+  spark: ({ type }, value) =>
+    type === "timestamp" || type === "timestamptz"
+      ? `date_format(${value}, 'yyyy-MM-dd HH:mm:ss.SSSSSS')`
+      : `cast(${value} as string)`,
+} as const satisfies Readonly<Partial<Record<DialectName, Writer["text"]>>>;
+
+interface Case {
+  readonly statements: readonly string[];
+  readonly queries: Readonly<Record<string, string>>;
+}
+
+function caseOf(engine: keyof typeof WRITERS, tables: readonly Table[], scope: Scope): Case {
+  const writer: Writer = {
+    name: DIALECTS[engine].name,
+    text: (column, value) => `coalesce(${WRITERS[engine](column, value)}, '~')`,
+  };
+  const queries: Record<string, string> = {
+    problems: "select problem, batch, object_key from etl_problem",
+  };
+  for (const table of tables) {
+    queries[table.name] = contentSql(table, writer, writer.name(table.name));
+    if (!isVersioned(table)) continue;
+    const latest = `${table.name}_latest`;
+    queries[latest] = contentSql(table, writer, writer.name(latest), { isLatest: true });
+  }
+  return { statements: lakeStatements(engine, tables, scope), queries };
+}
+
+/** What an engine answers, case by case. */
+async function ask(
+  engine: keyof typeof WRITERS,
+  python: string,
+  cases: readonly Case[],
+): Promise<{ content: Content; problems: unknown[] }[]> {
+  const script = path.join(import.meta.dirname, `run_${engine}.py`);
+  const child = spawn(python, [script], { stdio: ["pipe", "pipe", "pipe"] });
+  const [out, err] = [textOf(child.stdout), textOf(child.stderr)];
+  child.stdin.end(JSON.stringify(cases));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  if (code !== 0) throw new Error(`${engine} failed:\n${(await err).slice(-5000)}`);
+  const answers = JSON.parse(await out) as Record<string, unknown[][]>[];
+  return answers.map(({ problems = [], ...rows }) => ({
+    problems,
+    content: Object.fromEntries(
+      Object.entries(rows).map(([name, lines]) => [
+        name,
+        lines.map(([line]) => String(line)).sort(),
+      ]),
+    ),
+  }));
+}
+
+describe("the views over the lake, in", () => {
+  let history: LakeHistory;
+  let scope: Scope;
+  let compacted: string;
+  /** As of which batch, and in which lake. */
+  let cases: readonly { readonly asOf: number | undefined; readonly lake: string }[];
+  let expected: Content[];
+  before(async () => {
+    history = await makeLakeHistory();
+    const { p, tables, skipped, left, newest } = history;
+    const bucket = p.env.PROCESSED_BUCKET;
+    const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
+    await copyOf(p, folder);
+    scope = { lake: folder, leftOut: [{ batch: skipped }, left] };
+    compacted = await mkdtemp(path.join(tmpdir(), "compacted-"));
+    await cp(folder, compacted, { recursive: true });
+    await compact(compacted, 1, 1, 8);
+    cases = [
+      { asOf: undefined, lake: folder },
+      { asOf: skipped, lake: folder },
+      { asOf: 5, lake: compacted },
+      { asOf: newest - 3, lake: compacted },
+      { asOf: undefined, lake: compacted },
+    ];
+    const receipts = await readReceipts(bucket);
+    const lake = { bucket, tables, codec: await codecNamed(), receipts };
+    expected = [];
+    for (const { asOf } of cases)
+      expected.push(
+        asOf === undefined
+          ? await warehouseContent(p, tables, "public", "etl")
+          : await rebuiltContent(p, lake, asOf),
+      );
+  });
+  after(async () => {
+    for (const folder of [scope.lake, compacted]) await rm(folder, { recursive: true });
+    await closeAll();
+  });
+
+  for (const engine of Object.keys(WRITERS) as (keyof typeof WRITERS)[])
+    it(`${engine}, have what the warehouse has, as of any batch, and where batches were compacted`, async function () {
+      let python: string;
+      try {
+        if (engine === "spark" && spawnSync("java", ["-version"]).status !== 0)
+          throw new PythonError("Spark needs Java 8, 11 or 17, and there is no `java` here");
+        python = getPython("engines", REQUIREMENTS)("python");
+      } catch (error) {
+        if (!(error instanceof PythonError)) throw error;
+        console.log(`    skipped: ${error.message}`);
+        return this.skip();
+      }
+      const { tables } = history;
+      const answers = await ask(
+        engine,
+        python,
+        cases.map((one) => caseOf(engine, tables, { ...scope, ...one })),
+      );
+      expect(answers).to.have.length(cases.length);
+      for (const [at, { content, problems }] of answers.entries()) {
+        const which = JSON.stringify(cases[at]);
+        expect(differences(expected[at]!, content).join("\n"), which).to.equal("");
+        expect(problems, which).to.deep.equal([]);
+      }
+    });
+});

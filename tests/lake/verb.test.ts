@@ -1,0 +1,218 @@
+// `totes lake`: what it prints, what it answers, and what it says where it cannot.
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { openLake } from "../../cli/lake/duckdb.ts";
+import { copyLake } from "../../src/lake-sql/copy.ts";
+import { lakeStatements } from "../../src/lake-sql/lake-sql.ts";
+import { getTables } from "../../src/registry.ts";
+import { integer, key, nullable, text, type Table } from "../../src/table.ts";
+import { failureOf } from "../support/attack.ts";
+import { expect } from "../support/chai.ts";
+import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { getStack } from "../support/stack.ts";
+import { callTotes } from "../support/totes.ts";
+
+const COPIES = path.join(import.meta.dirname, "..", "..", ".local", "lake");
+
+describe("totes lake", function () {
+  this.timeout(120_000);
+  let p: TestPipeline;
+  const call = (...args: string[]) => callTotes(p.env, ["lake", ...args]);
+  const copy = (): string => path.join(COPIES, p.env.PROCESSED_BUCKET);
+  before(async () => {
+    p = await openPipeline({ orders: 10 });
+    await p.run();
+    await p.shop.none("update staff set first_name = 'Ada' where staff_id = 1");
+    await p.run();
+    await rm(copy(), { recursive: true, force: true });
+  });
+  after(async () => {
+    await rm(copy(), { recursive: true, force: true });
+    await closeAll();
+  });
+
+  describe("query", () => {
+    it("answers with a table, and says how many rows there are", async () => {
+      const { code, out, err } = await call(
+        "query",
+        "select staff_id, first_name, null as nothing from dim_staff where staff_id = 1",
+      );
+      expect({ code, err }).to.deep.equal({ code: 0, err: "" });
+      const lines = out.split("\n").map((line) => line.trim().split(/\s+/).join(" "));
+      expect(lines).to.include.members(["staff_id first_name nothing", "1 Ada null", "1 row"]);
+    });
+
+    it("answers as of a batch", async () => {
+      const { out } = await call(
+        "query",
+        "select first_name from dim_staff where staff_id = 1",
+        "--as-of",
+        "1",
+        "--json",
+      );
+      const [{ first_name }] = JSON.parse(out) as [{ first_name: string }];
+      expect(first_name).to.not.equal("Ada");
+    });
+
+    it("shows as many rows as it is asked for, of a question in a file", async () => {
+      const file = path.join(copy(), "question.sql");
+      await writeFile(file, "select n from range(5) as t(n) order by n");
+      const { out } = await call("query", file, "--limit", "2");
+      expect(out).to.include("the first 2 rows; --limit shows more");
+      expect(JSON.parse((await call("query", file, "--json")).out)).to.deep.equal(
+        ["0", "1", "2", "3", "4"].map((n) => ({ n })),
+      );
+    });
+
+    it("reads what another bucket of that name left as what it is: nothing", async () => {
+      const manifest = path.join(copy(), "_batches", "0000000001.json");
+      await writeFile(manifest, (await readFile(manifest, "utf8")).replace("backfill", "changes"));
+      const { out } = await call("query", "select kind from etl_batch where batch = 1", "--json");
+      expect(JSON.parse(out)).to.deep.equal([{ kind: "backfill" }]);
+    });
+
+    const refused: readonly (readonly [args: readonly string[], said: string])[] = [
+      [["query"], 'say what to ask: totes lake query "select …"'],
+      [["query", "no/such.sql"], "no/such.sql cannot be read: ENOENT"],
+      [["query", "select * from dim_stuff"], "LakeError: Catalog Error: Table with name dim_stuff"],
+      [
+        ["query", "select 1", "--as-of", "3"],
+        "LakeError: there is no batch 3: the newest of s3://",
+      ],
+      [["query", "select 1", "--as-of", "0"], "--as-of takes a whole number from 1 to"],
+      [["sql"], "say for which engine: --dialect duckdb|spark|athena|clickhouse;"],
+      [
+        ["sql", "--dialect", "sparc"],
+        'dialect is one of duckdb, spark, athena and clickhouse, not "sparc"; did you mean spark?',
+      ],
+      [["sql", "select 1", "--dialect", "spark"], '"select 1" is a word too many;'],
+      [
+        ["sql", "--dialect", "spark", "--skip", "4,x"],
+        '--skip takes a whole number from 1 to 9999999999, not "x"',
+      ],
+      [["sqll"], 'action is one of sql and query, not "sqll"; did you mean sql?'],
+    ];
+    for (const [args, said] of refused)
+      it(`says what is wrong with: ${args.join(" ")}`, async () => {
+        const { code, out, err } = await call(...args);
+        expect({ code, out }).to.deep.equal({ code: 2, out: "" });
+        expect(err.slice(0, said.length)).to.equal(said);
+      });
+
+    it("says that a bucket has no batch", async () => {
+      const empty = await openPipeline({ orders: 0 });
+      const { code, err } = await callTotes(empty.env, ["lake", "query", "select 1"]);
+      expect(code).to.equal(2);
+      expect(err).to.match(
+        /^LakeError: s3:\/\/processed-\d+ has no batch yet: run the pipeline first/,
+      );
+    });
+
+    it("names the object that is gone, though a manifest names it", async () => {
+      const { objects } = await p.processed(2);
+      const { key: gone } = objects[0]!;
+      const body = await p.get("processed", gone);
+      await rm(path.join(copy(), gone), { force: true });
+      await p.remove("processed", gone);
+      const { err } = await call("query", "select 1");
+      expect(err).to.equal(
+        `ObjectError: s3://${p.env.PROCESSED_BUCKET}/${gone} is gone, though a manifest names it; restore it from its version\n`,
+      );
+      await p.put("processed", gone, body);
+    });
+
+    it("says so where credentials may list and not read", async () => {
+      const unhook = (await getStack()).aws.onRequest(({ operation, bucket }) =>
+        operation === "GetObject" && bucket === p.env.PROCESSED_BUCKET
+          ? { status: 403, code: "AccessDenied" }
+          : undefined,
+      );
+      await rm(copy(), { recursive: true });
+      try {
+        const { code, err } = await call("query", "select 1");
+        expect(code).to.equal(2);
+        expect(err).to.match(
+          /^S3Error: cannot read s3:\/\/processed-\d+\/_batches\/\d+\.json: AccessDenied: .*; the role, or whoever runs this, lacks the permission\n$/,
+        );
+      } finally {
+        unhook();
+      }
+    });
+
+    it("says what to install where DuckDB is not", async () => {
+      const lake = openLake([], { lake: "/nowhere", leftOut: [] }, () =>
+        Promise.reject(new Error("Cannot find package")),
+      );
+      expect((await failureOf(lake)).message).to.match(
+        /^this needs DuckDB: `npm install --no-save @duckdb/,
+      );
+    });
+
+    it("says where no manifests are, of a folder", async () => {
+      const lake = openLake([], { lake: "/nowhere", leftOut: [] });
+      expect((await failureOf(lake)).message).to.include("no manifests in /nowhere/_batches/");
+    });
+  });
+
+  describe("sql", () => {
+    for (const dialect of ["duckdb", "spark", "athena", "clickhouse"] as const)
+      it(`prints the statements for ${dialect}, or gives them one by one`, async () => {
+        const args = [
+          "sql",
+          "--dialect",
+          dialect,
+          "--lake",
+          "s3://lake/",
+          "--as-of",
+          "2",
+          "--skip",
+          "1",
+        ];
+        const wanted = lakeStatements(dialect, await getTables(), {
+          lake: "s3://lake",
+          asOf: 2,
+          leftOut: [{ batch: 1 }],
+        });
+        expect((await call(...args)).out).to.equal(wanted.map((one) => `${one};\n\n`).join(""));
+        expect(JSON.parse((await call(...args, "--json")).out)).to.deep.equal(wanted);
+      });
+
+    it("is over the bucket of the stage, or a folder, unless another place is named", async () => {
+      const { out } = await call("sql", "--dialect", "spark");
+      expect(out).to.include(`location 's3://${p.env.PROCESSED_BUCKET}/_batches'`);
+      const there = await call("sql", "--dialect", "spark", "--lake", "lake");
+      expect(there.out).to.include(`location '${path.resolve("lake")}/_batches'`);
+    });
+  });
+
+  it("shows tables and columns that were declared after all files: empty, and null or the placeholder", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
+    try {
+      Object.assign(process.env, p.env);
+      await copyLake(p.env.PROCESSED_BUCKET, folder);
+      const [staff] = (await getTables()).filter(({ name }) => name === "dim_staff");
+      const tables: Table[] = [
+        {
+          ...staff!,
+          columns: { ...staff!.columns, note: nullable(text), age: integer, word: text },
+        },
+        { ...staff!, name: "dim_new", columns: { new_id: key(integer), word: text } },
+      ];
+      const duckdb = await openLake(tables, { lake: folder, leftOut: [] });
+      const rows = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowsJson();
+      expect(await rows("select distinct note, age, word from dim_staff")).to.deep.equal([
+        [null, 0, "unknown"],
+      ]);
+      expect(await rows("select new_id, word from dim_new")).to.deep.equal([]);
+      expect(await rows("from etl_problem")).to.deep.equal([]);
+      await rm(path.join(folder, "_batches", "0000000001.json"));
+      const again = await openLake(tables, { lake: folder, leftOut: [] });
+      expect((await again.runAndReadAll("from etl_problem")).getRowsJson()).to.deep.equal([
+        ["its manifest is missing", "1", ""],
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+});
