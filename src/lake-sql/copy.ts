@@ -13,7 +13,7 @@ import {
 } from "../lake/manifest.ts";
 import { getContentFromFile } from "../lake/objects.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
-import { eachOf } from "../rebuild/at-once.ts";
+import { eachOf } from "../at-once.ts";
 import type { LeftOut } from "./dialect.ts";
 
 /** A lake that cannot be asked: says what is missing. */
