@@ -4,6 +4,7 @@ import { access, mkdir, readFile, rename, rm, writeFile } from "node:fs/promises
 import path from "node:path";
 import { command } from "../cli/command.ts";
 import { UsageError } from "../cli/options.ts";
+import { LOCAL, useStage } from "../cli/stage.ts";
 import { Terminal } from "../cli/terminal.ts";
 import { getObject } from "../src/aws/s3.ts";
 import { BATCHES, manifestKey } from "../src/lake/keys.ts";
@@ -96,6 +97,7 @@ function readQuestion([question, ...more]: readonly string[]): string | undefine
 async function answer(question: string): Promise<number> {
   try {
     const sql = question.endsWith(".sql") ? await readFile(question, "utf8") : question;
+    if (!process.env["PROCESSED_BUCKET"]) await useStage({ stage: LOCAL });
     const { PROCESSED_BUCKET } = getSettings("PROCESSED_BUCKET");
     const folder = path.join(ROOT, ".local", "lake", PROCESSED_BUCKET);
     await copyLake(PROCESSED_BUCKET, folder);
