@@ -199,6 +199,8 @@ async function remakeWarehouse(
       );
     tellSkipped(skipped, terminal);
     const answer = { schema: rebuilt.schema, ledger: rebuilt.ledger, skipped, compacted };
+    if (to !== undefined)
+      terminal.field("Compared", "with nothing: the warehouse is at its newest batch alone");
     if (!live) return { isSame: true, answer: { warehouse: { batch: last, ...answer } } };
 
     const differences = new Differences<RowDifference>();

@@ -70,6 +70,7 @@ describe("totes rebuild", () => {
     expect(
       await p.star.any('select 1 from "then".fact_sales_order where units_sold = 4321'),
     ).to.deep.equal([]);
+    expect((await run("--schema", "then", "--to", "1")).out).to.match(/Compared +with nothing: /);
     expect(await run("--schema", "later", "--to", "9")).to.deep.include({
       code: 2,
       err: `RebuildError: there is no batch 9: the newest of ${p.env.PROCESSED_BUCKET} is 3\n`,
