@@ -210,7 +210,6 @@ function checkStage(stage, known, given, env) {
         encryptedSecrets: output.secretsKeyArn !== null,
         mail: output.mail !== null,
         compositeAlarm: output.compositeAlarm,
-        compaction: output.compaction,
         retention: output.compactedDays !== null,
         tlsOnly: output.tlsOnly,
         bounded: output.permissionsBoundary !== null,

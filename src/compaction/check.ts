@@ -93,7 +93,7 @@ export class CompactionsCheck {
 
   /**
    * Where a compaction that is whole has the rows of a batch's object; undefined where none does. What is wrong with the
-   * compaction is told of the compaction.
+   * compaction is told of the compaction. Nobody is to ask for a batch that was skipped: it is in none.
    */
   async partOf(of: OfBatch, object: LakeObject): Promise<Part | undefined> {
     const compaction = this.#whole.find(({ from, to }) => from <= of.batch && of.batch <= to);
@@ -101,6 +101,10 @@ export class CompactionsCheck {
     let part: Part | undefined;
     await this.#trying(compaction.to, async () => {
       part = await this.#compacted.find(of, object);
+      if (!part)
+        throw new ManifestError(
+          `s3://${this.#bucket}/${compactionKey(compaction.to)} has none of the ${object.rows} rows of ${object.table} of batch ${of.batch}`,
+        );
     });
     return part && !this.#damaged.has(part.compacted.key) ? part : undefined;
   }

@@ -135,7 +135,7 @@ export class Compactions {
   }
 
   /**
-   * Where the rows of a batch's object are; undefined where no compaction stands for the batch.
+   * Where the rows of a batch's object are; undefined where no compaction stands for the batch, or the batch was skipped.
    * @throws ManifestError where the compaction is not what was committed, or stands for another batch
    */
   async find(of: OfBatch, object: LakeObject): Promise<Part | undefined> {
@@ -146,8 +146,9 @@ export class Compactions {
     if (batch < index.manifest.from) return undefined;
     checkStandsFor(this.#bucket, index.manifest, of);
     const part = index.find(batch, object);
-    if (part && part.stretch.to - part.stretch.from === object.rows) return part;
-    const found = part ? part.stretch.to - part.stretch.from : "none";
+    if (!part) return undefined;
+    const found = part.stretch.to - part.stretch.from;
+    if (found === object.rows) return part;
     throw new ManifestError(
       `s3://${this.#bucket}/${compactionKey(to)}: expected ${object.rows} rows of ${object.table} of batch ${batch}, found ${found}; ${RESTORE}`,
     );

@@ -294,6 +294,14 @@ describe("a compaction", function () {
       expect((await found()).join("\n")).to.match(/row 0 is of batch 4, expected of 5/);
     });
 
+    it("is named where it lacks rows that a batch has", async () => {
+      await edit(5, { objects: manifest.objects.slice(1) });
+      const { table } = manifest.objects[0]!;
+      expect((await found()).join("\n")).to.match(
+        new RegExp(`compaction 5: .+ has none of the \\d+ rows of ${table} of batch [45]`),
+      );
+    });
+
     it("gives rows of any table and batch, forwards, backwards and at random", async () => {
       const codec = await codecNamed();
       const tables = await getTables();

@@ -1,14 +1,19 @@
 // A compaction stands for its batches: their rows, whoever reads them, once their own objects are gone.
+import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import { Compacted } from "../../src/compaction/compacted.ts";
 import type { Compaction } from "../../src/lake/compactions.ts";
 import { sha256 } from "../../src/lake/manifest.ts";
 import { manifestKey } from "../../src/lake/keys.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { compareWarehouses, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
+import { compareProcessed } from "../../src/rebuild/compare-processed.ts";
 import { claim } from "../../src/rebuild/place.ts";
+import { rebuildProcessed } from "../../src/rebuild/processed.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { verify } from "../../src/rebuild/verify.ts";
 import { loadAgain, type ProcessedLake } from "../../src/rebuild/warehouse.ts";
+import { History as PastOf, type Seen } from "../../src/reconciliation/history.ts";
+import { idOf } from "../../src/reconciliation/source-rows.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, type TestPipeline } from "../support/pipeline.ts";
 import { contentOf, openLive, openRebuilt } from "../rebuild/history.ts";
@@ -38,6 +43,29 @@ describe("a compacted history", function () {
     for (const to of history.ends) compactions.push(await readCompactionOf(p, to));
   });
   after(closeAll);
+
+  /** What reconciliation sees of some records, going back through the batches. */
+  async function statesOf(): Promise<unknown[]> {
+    const seen: unknown[] = [];
+    for (const [name, ids] of [
+      ["fact_sales_order", ["1", "2", "4"]],
+      ["dim_design", ["1", "2"]],
+      ["fact_thing", ["2", "3"]],
+      ["fact_payment", ["5"]],
+    ] as const) {
+      const table = lake.tables.find((one) => one.name === name)!;
+      const wanted = ids.map((id): [string, Seen] => [
+        idOf([id]),
+        (state, batch) => {
+          seen.push([name, id, batch, state]);
+          return false;
+        },
+      ]);
+      const past = new PastOf(lake.bucket, lake.codec, history.newest);
+      await past.walk(table, new Map(wanted));
+    }
+    return seen;
+  }
 
   const verified = () => {
     Object.assign(process.env, p.env);
@@ -115,7 +143,10 @@ describe("a compacted history", function () {
 
   describe("whose batches' own objects are gone", () => {
     let gone = 0;
+    let states: unknown[];
     before(async () => {
+      Object.assign(process.env, p.env);
+      states = await statesOf();
       for (const list of ["objects", "deleted"] as const)
         for (const { key, batch } of await ownObjects(p, history.ends[1], list)) {
           if (batch !== history.skipped) gone++;
@@ -148,6 +179,33 @@ describe("a compacted history", function () {
       expect(found).to.deep.equal([]);
       expect(compacted.read.size).to.be.greaterThan(15);
       expect(compacted.read.has(history.newest)).to.equal(false);
+    });
+
+    it("tells reconciliation what each record was, batch by batch, as before", async () => {
+      Object.assign(process.env, p.env);
+      const after = await statesOf();
+      expect(after.length).to.be.greaterThan(20);
+      expect(after).to.deep.equal(states);
+    });
+
+    it("is what the processed bucket is that is made again from the ingestion bucket", async () => {
+      Object.assign(process.env, p.env);
+      const { INGESTION_BUCKET: ingestion, PROCESSED_BUCKET: live } = p.env;
+      const rebuilt = `${live}-again`;
+      await p.s3.send(new CreateBucketCommand({ Bucket: rebuilt }));
+      const { tables, codec, receipts } = lake;
+      await rebuildProcessed({
+        buckets: { ingestion, processed: rebuilt },
+        tables,
+        codec,
+        receipts,
+      });
+      const found: unknown[] = [];
+      const { rows } = await compareProcessed({ rebuilt, live }, tables, codec, (one) =>
+        found.push(one),
+      );
+      expect(found).to.deep.equal([]);
+      expect(rows["fact_sales_order"]).to.be.greaterThan(30);
     });
 
     it("is whole all the same, and says how many objects it read there", async () => {
