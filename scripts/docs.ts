@@ -14,13 +14,19 @@ const ROOT = path.join(import.meta.dirname, "..");
 /** A page's text, by its file. */
 export type Pages = Readonly<Record<string, string>>;
 
+const before = (file: string): Promise<string> => readFile(path.join(ROOT, file), "utf8");
+
 /** The generated pages, as they should be. */
 export async function pages(): Promise<Pages> {
   const tables = await getTables();
   const catalogue = catalogOf(tables);
   return {
     "docs/catalogue.md": await formatted("docs/catalogue.md", "md", cataloguePage(catalogue)),
-    "docs/commands.md": await formatted("docs/commands.md", "md", await commandsPage(VERBS)),
+    "docs/commands.md": await formatted(
+      "docs/commands.md",
+      "md",
+      await commandsPage(VERBS, await before("docs/commands.md")),
+    ),
     "docs/analytics/lake.sql": `${LAKE_SQL}${lakeScript("duckdb", tables, { lake: "", leftOut: [] })}`,
   };
 }

@@ -1,7 +1,7 @@
 import type { Hosted, Invoked } from "../aws/functions.ts";
 import { randomUUID } from "node:crypto";
 import { FunctionError, startFunction, type LambdaFunction } from "../functions.ts";
-import { asJsonLine, type Print } from "./log.ts";
+import { asJsonLine, ownLine, type Print } from "./log.ts";
 
 /** What a function runs and with what. */
 export interface HostedOptions {
@@ -53,6 +53,9 @@ export class HostedFunction implements Hosted {
       } catch (error) {
         if (!(error instanceof FunctionError)) throw error;
         const { errorType, message, stackTrace } = error;
+        // What a handler throws it has logged itself; of one that was killed or cut off, Lambda says so.
+        if (/^(Runtime|Sandbox)\./.test(errorType))
+          this.#tell(`${errorType}: ${message}`, requestId);
         const payload = { errorType, errorMessage: message, trace: stackTrace };
         return { payload, hasFailed: true, log: this.#said() };
       }
@@ -94,6 +97,11 @@ export class HostedFunction implements Hosted {
         this.#options.print(whole);
       },
     });
+  }
+
+  #tell(message: string, requestId: string): void {
+    const line = JSON.parse(ownLine(this.#options.service, message, "ERROR")) as object;
+    this.#options.print(JSON.stringify({ ...line, function_request_id: requestId }));
   }
 
   #said(): string {

@@ -33,6 +33,14 @@ export async function newestLoad({ db, ledger }: Connection): Promise<Load> {
   return { batch: Number(last.batch), sha256: last.sha256, at: last.at.toISOString() };
 }
 
+/** The batches that an operator left out. */
+export async function skippedBatches({ db, ledger }: Connection): Promise<ReadonlySet<number>> {
+  const found = await db.any<{ batch: number }>(
+    `select batch::float8 as batch from ${loadsOf(ledger)} where skipped_why is not null`,
+  );
+  return new Set(found.map(({ batch }) => batch));
+}
+
 /** @throws ReconciliationError where the source does not tell what changed since the batch */
 export function checkComparable(manifest: IngestionManifest, snapshot: Snapshot): void {
   const doubt = whyNotComparable(manifest, snapshot);

@@ -10,6 +10,7 @@ import type { OfBatch } from "../lake/compactions.ts";
 import { openObject } from "../compaction/open.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { ParquetRows } from "../parquet/rows.ts";
+import { ObjectError } from "../lake/objects.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import { deletedColumns, getColumnNames, keyOf, type Columns, type Table } from "../table.ts";
 import { storedAt, type Vector } from "../vectors.ts";
@@ -48,30 +49,42 @@ export class History {
   /** The object that was read last: records come in the order of their keys, as its rows do, some at a time. */
   #last: Rows | undefined;
 
-  constructor(bucket: string, codec: ParquetCodec, newest: number) {
+  /** Batches that were left out, whose objects may be why: what of them cannot be read is passed over. */
+  readonly #skipped: ReadonlySet<number>;
+
+  constructor(
+    bucket: string,
+    codec: ParquetCodec,
+    { newest, skipped }: { readonly newest: number; readonly skipped: ReadonlySet<number> },
+  ) {
     this.#bucket = bucket;
     const compacted = new Compacted(bucket, codec);
     this.#open = (of, object) => openObject({ bucket, codec, compacted }, of, object);
+    this.#skipped = skipped;
     this.#next = newest;
   }
 
   /**
    * Goes back through the batches until each record's `Seen` is content, or there are no more.
    * @param wanted by the record's id
-   * @throws ManifestError, ObjectError, ParquetError where the lake is not what was committed
+   * @throws ManifestError, ObjectError, ParquetError where the lake is not what was committed, but for a batch that was skipped
    */
   async walk(table: Table, wanted: ReadonlyMap<string, Seen>): Promise<void> {
     const left = new Map(wanted);
     const keys = spanOf(table, left.keys());
     for await (const batch of this.#back()) {
       if (left.size === 0) return;
-      // A batch's rows are loaded first, and what is gone goes then.
-      for (const object of batch.deleted.filter((one) => one.table === table.name))
-        await this.#lookGone(table, object, batch, left);
-      for (const object of batch.objects.filter((one) => one.table === table.name)) {
-        const span = this.#spans.get(object.key);
-        if (span && keys && (span.highest < keys.lowest || span.lowest > keys.highest)) continue;
-        await this.#look(table, object, batch, left);
+      try {
+        // A batch's rows are loaded first, and what is gone goes then.
+        for (const object of batch.deleted.filter((one) => one.table === table.name))
+          await this.#lookGone(table, object, batch, left);
+        for (const object of batch.objects.filter((one) => one.table === table.name)) {
+          const span = this.#spans.get(object.key);
+          if (span && keys && (span.highest < keys.lowest || span.lowest > keys.highest)) continue;
+          await this.#look(table, object, batch, left);
+        }
+      } catch (error) {
+        if (!(error instanceof ObjectError && this.#skipped.has(batch.batch))) throw error;
       }
     }
   }

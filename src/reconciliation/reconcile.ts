@@ -20,6 +20,7 @@ import {
   checkThere,
   newestLoad,
   pendingFrom,
+  skippedBatches,
   sinceOf,
   whyNotCompared,
 } from "./comparable.ts";
@@ -130,7 +131,10 @@ export async function reconcile(
       tables,
       warehouse: found,
       hashes: await WarehouseReader.open(hashes, compared),
-      history: new History(buckets.processed, codec, loaded.batch),
+      history: new History(buckets.processed, codec, {
+        newest: loaded.batch,
+        skipped: await skippedBatches(warehouse),
+      }),
       source: new SourceReader(source, second, catalogue),
       isPending: (table, one) =>
         new Queries([table], catalogue, changesFrom(pendingFrom(manifest)), marks).changed(

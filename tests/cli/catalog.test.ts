@@ -97,7 +97,7 @@ describe("the generated pages", () => {
   });
 
   it("have every verb's help, as a terminal of 80 columns shows it", async () => {
-    const page = await commandsPage(VERBS);
+    const page = await commandsPage(VERBS, "<!-- output: up -->\n\n```text\nwas pasted\n```\n");
     for (const verb of VERBS) {
       expect(page).to.include(`\n## ${nameOf(verb)}\n`);
       for (const [line] of verb.examples)

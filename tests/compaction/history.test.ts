@@ -61,7 +61,10 @@ describe("a compacted history", function () {
           return false;
         },
       ]);
-      const past = new PastOf(lake.bucket, lake.codec, history.newest);
+      const past = new PastOf(lake.bucket, lake.codec, {
+        newest: history.newest,
+        skipped: new Set(),
+      });
       await past.walk(table, new Map(wanted));
     }
     return seen;

@@ -57,6 +57,31 @@ function problemOf(page: string, link: string): string | undefined {
     : `${link}: ${target} has no such heading`;
 }
 
+/** The classes of errors that a function or a verb throws. */
+function errorClasses(): string[] {
+  const files = ["src", "cli", "localstack/background"].flatMap((folder) =>
+    readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => path.join(root, folder, file)),
+  );
+  return files
+    .flatMap((file) => [
+      ...readFileSync(file, "utf8").matchAll(/^(?:export )?class (\w+) extends \w*Error\b/gm),
+    ])
+    .map(([, name]) => name!)
+    .sort();
+}
+
+describe("the runbook", () => {
+  it("has an entry for each class of error, in the order of the alphabet, and for no other", () => {
+    const [, entries = ""] =
+      /^## What an error says$([\s\S]*?)^## /m.exec(textOf("docs/runbook.md")) ?? [];
+    const told = [...entries.matchAll(/^### (\w+)$/gm)].map(([, name]) => name!);
+    expect(told).to.deep.equal(errorClasses());
+    expect(told).to.include("ContractError");
+  });
+});
+
 describe("the relative links of", () => {
   for (const page of PAGES)
     it(`${page} lead somewhere`, () => {

@@ -67,6 +67,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       for (const [id, { Properties }] of functions) {
         const variables = Properties["Environment"].Variables as Record<string, unknown>;
         expect(Object.keys(variables)).to.have.members([
+          "BUILD",
           "INGESTION_BUCKET",
           "PROCESSED_BUCKET",
           "POWERTOOLS_LOG_LEVEL",
@@ -76,6 +77,8 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         ]);
         for (const value of Object.values(variables))
           expect(value).to.satisfy((one: unknown) => typeof one === "object" || one !== "");
+        // As src/build.ts has it: milliseconds since 1970.
+        expect(variables["BUILD"]).to.match(/^\d{13}$/);
       }
     });
 

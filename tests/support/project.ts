@@ -4,7 +4,7 @@ import path from "node:path";
 const root = path.join(import.meta.dirname, "..", "..");
 
 /** What `sls` and the commands of localstack/ need of a checkout. */
-const FOLDERS = ["cli", "infrastructure", "localstack", "scripts", "src", "tables"];
+const FOLDERS = ["cli", "infrastructure", "localstack", "scripts", "src", "tables", "watch"];
 const FILES = ["serverless.yml", "package.json", "tsconfig.json", ".env.local"];
 
 /** Copies the project into an empty folder, to run it there and to edit its tables; its packages are this checkout's. */
