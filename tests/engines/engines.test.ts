@@ -122,7 +122,6 @@ describe("the views over the lake, in", () => {
     await compact(compacted, 1, 1, 8);
     // A rebuild goes on from one batch to the next.
     cases = [
-      { asOf: 5, lake: compacted },
       { asOf: skipped, lake: folder },
       { asOf: newest - 3, lake: compacted },
       { asOf: undefined, lake: compacted },
