@@ -18,7 +18,8 @@ export type PriceName =
   | "dashboardMonth"
   | "secretMonth"
   | "secretRequest"
-  | "scheduleInvocation";
+  | "scheduleInvocation"
+  | "athenaTb";
 export type Prices = Readonly<Record<PriceName, number>>;
 
 /** A shop. */
@@ -132,6 +133,44 @@ export function usageOf(measured: Measured): Usage {
   };
 }
 
+/** Of all ticks and rows of a month. */
+const totalOf =
+  (shop: Shop, usage: Usage, { daysAMonth, ticksADay }: Deployment) =>
+  (of: (tick: Tick) => number): number =>
+    of(usage.idle) * (ticksADay - shop.busyTicksADay) * daysAMonth +
+    of(usage.busy) * shop.busyTicksADay * daysAMonth +
+    of(usage.row) * shop.rowsChangedADay * daysAMonth;
+
+/** What is in the buckets in the end. */
+const storedGbOf = (total: ReturnType<typeof totalOf>, { monthsKept }: Deployment): number =>
+  (total((tick) => tick.bytes) * monthsKept) / GB;
+
+/**
+ * What one question costs that reads all there is: at most, for it counts what both buckets hold, and that every object is asked for.
+ */
+export function queryOf(shop: Shop, usage: Usage, prices: Prices, deployment: Deployment): Item {
+  const total = totalOf(shop, usage, deployment);
+  const objects = total(({ puts }) => puts) * deployment.monthsKept;
+  return itemOf(prices)(
+    "a question that reads it all",
+    [storedGbOf(total, deployment) / 1000, "TB", "athenaTb"],
+    [objects, "GET", "s3Get"],
+  );
+}
+
+const itemOf =
+  (prices: Prices) =>
+  (
+    name: string,
+    ...terms: readonly (readonly [amount: number, unit: string, price: PriceName])[]
+  ): Item => ({
+    item: name,
+    dollars: terms.reduce((sum, [amount, , price]) => sum + amount * prices[price], 0),
+    formula: terms
+      .map(([amount, unit, price]) => `${figure(amount)} ${unit} × ${priceText(prices[price])}`)
+      .join(" + "),
+  });
+
 /** The month's bill. */
 export function billOf(
   shop: Shop,
@@ -140,11 +179,7 @@ export function billOf(
   deployment: Deployment,
 ): readonly Item[] {
   const { daysAMonth, ticksADay, memoryMb, memoryOfACoreMb, latencyMs } = deployment;
-  const busyTicks = shop.busyTicksADay * daysAMonth;
-  const idleTicks = (ticksADay - shop.busyTicksADay) * daysAMonth;
-  const rows = shop.rowsChangedADay * daysAMonth;
-  const total = (of: (tick: Tick) => number): number =>
-    of(usage.idle) * idleTicks + of(usage.busy) * busyTicks + of(usage.row) * rows;
+  const total = totalOf(shop, usage, deployment);
 
   const requests = total(({ puts, gets, secretRequests }) => puts + gets + secretRequests);
   const seconds =
@@ -155,7 +190,7 @@ export function billOf(
   const gbSeconds = seconds * (memoryMb / 1024);
   const invocations = total((tick) => tick.invocations);
   const [puts, gets] = [total((tick) => tick.puts), total((tick) => tick.gets)];
-  const storedGb = (total((tick) => tick.bytes) * deployment.monthsKept) / GB;
+  const storedGb = storedGbOf(total, deployment);
   const sqs =
     total((tick) => tick.messages) * REQUESTS_A_MESSAGE +
     deployment.queues * deployment.emptyReceivesAMonth;
@@ -163,16 +198,7 @@ export function billOf(
   const metrics = usage.metrics + deployment.filterMetrics;
   const secretRequests = total((tick) => tick.secretRequests);
   const schedules = ticksADay * daysAMonth * STAGES.length;
-  const item = (
-    name: string,
-    ...terms: readonly (readonly [amount: number, unit: string, price: PriceName])[]
-  ): Item => ({
-    item: name,
-    dollars: terms.reduce((sum, [amount, , price]) => sum + amount * prices[price], 0),
-    formula: terms
-      .map(([amount, unit, price]) => `${figure(amount)} ${unit} × ${priceText(prices[price])}`)
-      .join(" + "),
-  });
+  const item = itemOf(prices);
   return [
     item(
       "Lambda",

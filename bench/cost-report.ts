@@ -36,7 +36,12 @@ export interface PriceList {
 
 /** What the report is made of. */
 export interface Cost {
-  readonly bills: readonly { readonly shop: Shop; readonly items: readonly Item[] }[];
+  readonly bills: readonly {
+    readonly shop: Shop;
+    readonly items: readonly Item[];
+    /** A question by Athena. */
+    readonly query: Item;
+  }[];
   readonly prices: PriceList;
   readonly measured: Measured;
   readonly usage: Usage;
@@ -81,6 +86,18 @@ ${bills
       })}`,
   )
   .join("\n\n")}
+
+## With Athena
+
+\`athena: true\` adds nothing to the bill by itself. A question costs what it scans: 10 MB at least, and at most, where it reads all that
+the buckets hold in the end, object by object:
+
+${table({
+  head: ["", currency, "formula"],
+  rows: bills.map(({ shop, query }) => [shop.name, query.dollars.toFixed(4), query.formula]),
+})}
+
+A compaction ([lake.md](lake.md)) makes the GETs few. The workgroup stops a question at \`athenaScanGb\`.
 
 ## What was measured
 

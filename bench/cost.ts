@@ -10,6 +10,7 @@ import { packageStage } from "../scripts/package-stage.ts";
 import { readMeasured } from "./compare.ts";
 import {
   billOf,
+  queryOf,
   usageOf,
   type Deployment,
   type PriceName,
@@ -63,7 +64,11 @@ process.exitCode = await command(read, HELP, async ({ prices, measured, out }) =
   const asked = Object.fromEntries(
     Object.entries(prices.prices).map(([name, { price }]) => [name, price]),
   ) as Prices;
-  const bills = SHOPS.map((shop) => ({ shop, items: billOf(shop, usage, asked, deployment) }));
+  const bills = SHOPS.map((shop) => ({
+    shop,
+    items: billOf(shop, usage, asked, deployment),
+    query: queryOf(shop, usage, asked, deployment),
+  }));
   await writeFormatted(out, "md", costReport({ bills, prices, measured, usage, deployment }));
   for (const { shop, items } of bills)
     console.log(

@@ -200,7 +200,8 @@ module.exports = class DeployChecks {
    */
   async letGo() {
     const own = await this.ownResources();
-    const ids = this.buckets().flatMap(({ id }) => (own.has(id) ? [id] : []));
+    const all = [...this.buckets().map(({ id }) => id), "AthenaResults"];
+    const ids = all.filter((id) => own.has(id));
     if (ids.length === 0) return;
     const { GetTemplateCommand } = require("@aws-sdk/client-cloudformation");
     const client = await this.provider.getCloudFormationClient();

@@ -98,6 +98,8 @@ const parameters = {
   kmsKey: v.picklist(["aws", "own"]),
   secretsKeyArn: arn("kms"),
   tlsOnly: flag,
+  athena: flag,
+  athenaScanGb: whole(1, 100_000),
   permissionsBoundary: arn("iam"),
   subnetIds: ids("subnet"),
   securityGroupIds: ids("sg"),
@@ -196,6 +198,7 @@ function checkStage(stage, known, given, env) {
       securityGroupId: securityGroupIds?.[0] ?? "sg-00000000",
       compactedDays: output.compactedDays ?? 1,
     },
+    athenaScanBytes: output.athenaScanGb * 1_000_000_000,
     deploymentBucket: {
       blockPublicAccess: true,
       versioning: true,
@@ -215,6 +218,7 @@ function checkStage(stage, known, given, env) {
         bounded: output.permissionsBoundary !== null,
         inVpc: subnetIds !== null,
         endpoints: output.vpcId !== null,
+        athena: output.athena,
       }).map(([name, value]) => [name, String(value)]),
     ),
   };

@@ -29,6 +29,7 @@ export const STAGES: Readonly<
       scheduleEnabled: "false",
       compaction: "true",
       compactedDays: "400",
+      athena: "true",
     },
   ],
 };

@@ -29,6 +29,8 @@ export const hiveOf = (trino: string): string =>
   Object.values(TYPES).find(([one]) => one === trino)?.[1] ?? trino;
 
 const OBJECTS = "array<struct<table:string,key:string,rows:bigint,bytes:bigint,sha256:string>>";
+/** In a statement its words would be Hive's own. */
+const quotedStruct = (of: string): string => of.replaceAll(/(\w+):/g, "`$1`:");
 
 /** A table of the Glue catalogue over what lies in a folder of the bucket. */
 export interface GlueTable {
@@ -36,13 +38,15 @@ export interface GlueTable {
   /** Each with Hive's type. */
   readonly columns: readonly (readonly [name: string, type: string])[];
   readonly format: "json" | "parquet";
+  /** What a column is called in the files, where that is something else. */
+  readonly called?: Readonly<Record<string, string>>;
   /** In the bucket. */
   readonly folder: string;
 }
 
 /** The first day that a batch may be of: each from then to today is looked into. */
 const FIRST_DAY = "2026/01/01";
-/** The partition column; no other name may be the same. */
+/** The partition column, which no declared column may be called. */
 const DAY = "etl_day";
 
 const described = (batches: readonly (readonly [string, string])[]): GlueTable["columns"] => [
@@ -61,27 +65,16 @@ export const manifestTables: readonly GlueTable[] = [
     folder: "_batches",
   },
   {
-    name: "etl_compaction_manifest",
+    name: "etl_compaction",
     columns: described([
-      ["from", "bigint"],
-      ["to", "bigint"],
+      ["first_batch", "bigint"],
+      ["last_batch", "bigint"],
     ]),
     format: "json",
+    called: { first_batch: "from", last_batch: "to" },
     folder: "_compactions",
   },
 ];
-
-/** A view, but that it is no table's. */
-export const compactionView = {
-  name: "etl_compaction",
-  columns: [
-    ["first_batch", "bigint"],
-    ["last_batch", "bigint"],
-    ["kind", "varchar"],
-    ["committed_at", "varchar"],
-  ],
-  query: `select "from" as first_batch, "to" as last_batch, kind, committed_at, objects, deleted from etl_compaction_manifest`,
-} as const;
 
 export const tableOf = (files: Files): GlueTable => ({
   name: filesNamed(files),
@@ -108,18 +101,27 @@ export const projectionOf = (location: string): Readonly<Record<string, string>>
 });
 export const partitionColumn: readonly [name: string, type: string] = [DAY, "string"];
 
+/** The properties by which the JSON reader finds columns that are called something else. */
+export const serdeOf = ({ called = {} }: GlueTable): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(called).map(([column, inFile]) => [`mapping.${column}`, inFile]),
+  );
+
 export const JSON_SERDE = "org.openx.data.jsonserde.JsonSerDe";
 
 function create(table: GlueTable, lake: string): string[] {
   const location = `${lake}/${table.folder}`;
-  const columns = table.columns.map(([column, of]) => `${hiveName(column)} ${of}`);
+  const columns = table.columns.map(([column, of]) => `${hiveName(column)} ${quotedStruct(of)}`);
+  const called = Object.entries(serdeOf(table)).map(
+    ([key, value]) => `${text(key)} = ${text(value)}`,
+  );
   const properties = Object.entries(projectionOf(location)).map(
     ([key, value]) => `${text(key)} = ${text(value)}`,
   );
   const [day, dayType] = partitionColumn;
   const stored =
     table.format === "json"
-      ? `row format serde ${text(JSON_SERDE)}\nlocation ${text(`${location}/`)}`
+      ? `row format serde ${text(JSON_SERDE)}${called.length > 0 ? ` with serdeproperties (${called.join(", ")})` : ""}\nlocation ${text(`${location}/`)}`
       : `partitioned by (${hiveName(day)} ${dayType})\nstored as parquet\nlocation ${text(`${location}/`)}\ntblproperties (\n  ${properties.join(",\n  ")}\n)`;
   return [
     `drop table if exists ${hiveName(table.name)}`,
@@ -138,10 +140,7 @@ export const athena: Dialect = {
   isChanged: (columns, window) =>
     `row(${columns.join(", ")}) is distinct from lag(row(${columns.join(", ")})) over ${window}`,
   isSeen: (batch, { asOf }) => (asOf === undefined ? undefined : `${batch} <= ${asOf}`),
-  manifests: ({ lake }) => [
-    ...manifestTables.flatMap((table) => create(table, lake)),
-    `create or replace view etl_compaction as\n${compactionView.query}`,
-  ],
+  manifests: ({ lake }) => manifestTables.flatMap((table) => create(table, lake)),
   objectsIn: (relation, list, columns) =>
     `select ${columns.join(", ")}, table_name, object_key, row_count, byte_count, sha256
   from ${relation} cross join unnest(${list}) as object (table_name, object_key, row_count, byte_count, sha256)`,

@@ -135,6 +135,7 @@ const compaction = v.object({
   deleted: v.array(object),
 });
 type Compaction = v.InferOutput<typeof compaction>;
+const compactionLine = v.pipe(v.string(), v.parseJson(), compaction);
 
 const COMPACTIONS = "_compactions/";
 const COMPACTION_BYTES = 64 << 20;
@@ -143,9 +144,12 @@ async function copyCompactions(bucket: string, folder: string): Promise<Compacti
   const found: Compaction[] = [];
   for (const key of await listKeys(bucket, COMPACTIONS, "")) {
     const body = await getObject(bucket, key, COMPACTION_BYTES);
-    const parsed = v.safeParse(compaction, JSON.parse(body?.toString() ?? "null"));
+    const parsed = v.safeParse(compactionLine, body?.toString() ?? "");
     if (!parsed.success)
-      throw new ManifestError(`s3://${bucket}/${key} is no compaction's manifest`);
+      throw new ManifestError(
+        `s3://${bucket}/${key} is no compaction's manifest (${v.getDotPath(parsed.issues[0]) ?? "it"}: ${parsed.issues[0].message}); ` +
+          "restore the version that was written first",
+      );
     await put(path.join(folder, key), body!);
     found.push(parsed.output);
   }

@@ -75,6 +75,8 @@ export interface Dialect {
   /** The last part of an object's key. */
   readonly fileName: (key: string) => string;
   readonly create: (view: View) => string;
+  /** What has an engine remember a view for the session that would reckon it anew for each table, of one that can. */
+  readonly remember?: (view: string) => string;
 }
 
 /** The name under which an engine has all files of a folder. */

@@ -19,13 +19,16 @@ export function lakeStatements(
   scope: Scope,
 ): string[] {
   const dialect: Dialect = DIALECTS[dialectName];
-  const [batches, objects, ...views] = viewsOf(tables, dialect, scope).map(dialect.create);
+  const [batches, objects, ...views] = viewsOf(tables, dialect, scope);
+  const { create, remember } = dialect;
   return [
     ...dialect.manifests(scope),
-    batches!,
-    objects!,
+    ...[batches!, objects!].flatMap((view) => [
+      create(view),
+      ...(remember ? [remember(view.name)] : []),
+    ]),
     ...filesOf(tables).flatMap((files) => dialect.files(files, scope)),
-    ...views,
+    ...views.map(create),
   ];
 }
 

@@ -100,4 +100,5 @@ select \`from\` as first_batch, \`to\` as last_batch, kind, committed_at, object
   from ${name(filesNamed(files))} group by _metadata.file_name`,
   fileName: (key) => `element_at(split(${key}, '/'), -1)`,
   create: (view) => `create or replace view ${name(view.name)} as\n${view.query}`,
+  remember: (view) => `cache table ${name(view)}`,
 };

@@ -5,6 +5,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import {
   billOf,
+  queryOf,
   usageOf,
   type Deployment,
   type PriceName,
@@ -43,6 +44,7 @@ const prices = Object.fromEntries(
       ["secretMonth", 0.4],
       ["secretRequest", 0.000005],
       ["scheduleInvocation", 0.000001],
+      ["athenaTb", 5],
     ] satisfies [PriceName, number][]
   ).map(([name, price]) => [name, price]),
 ) as Prices;
@@ -113,6 +115,21 @@ describe("a month's bill", () => {
     expect(bill["CloudWatch dashboard"]).to.equal(3);
     expect(bill["Secrets Manager"]).to.be.closeTo(0.8 + 8_640 * 0.000005, 1e-9);
     expect(bill["EventBridge"]).to.be.closeTo(144 * 30 * 3 * 0.000001, 1e-9);
+  });
+
+  it("has beside it what a question by Athena costs at most: all bytes, and every object", () => {
+    const shop = { name: "s", rowsChangedADay: 10_000, busyTicksADay: 44 };
+    const usage = {
+      idle: nothing,
+      busy: { ...nothing, puts: 12, bytes: 4000 },
+      row: { ...nothing, bytes: 60 },
+      metrics: 0,
+    };
+    // As above: 0.27936 GB in the end. 1,320 × 12 objects a month, for twelve months.
+    expect(queryOf(shop, usage, prices, deployment).dollars).to.be.closeTo(
+      0.00027936 * 5 + 190_080 * 0.0000004,
+      1e-9,
+    );
   });
 
   it("says how it comes to that", () => {

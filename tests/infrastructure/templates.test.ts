@@ -17,6 +17,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
     const isLocal = stage === "local";
     const isCompacted = parameters["compaction"] === "true";
     const count = isCompacted ? 5 : 4;
+    const hasAthena = "athena" in parameters;
     before(async () => {
       template = await readPackaged(stage, parameters);
       functions = ofType(template, "AWS::Lambda::Function");
@@ -41,7 +42,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "ReconciliationRole",
         ...(isCompacted ? ["CompactionRole"] : []),
       ]);
-      expect(ofType(template, "AWS::IAM::Role")).to.have.length(count);
+      expect(ofType(template, "AWS::IAM::Role")).to.have.length(count + (hasAthena ? 1 : 0));
     });
 
     it("has bundles of less than a megabyte", () => {
@@ -97,7 +98,8 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
 
     it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
       const buckets = ofType(template, "AWS::S3::Bucket");
-      expect(buckets).to.have.length(3); // the lake's two, and serverless' own for deployments
+      // The lake's two, serverless' own for deployments, and what Athena answers.
+      expect(buckets).to.have.length(hasAthena ? 4 : 3);
       const policies = ofType(template, "AWS::S3::BucketPolicy").map(([, one]) => one.Properties);
       for (const [id, { Properties }] of buckets) {
         expect(Object.values(Properties["PublicAccessBlockConfiguration"]), id).to.deep.equal([
@@ -144,9 +146,47 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
           { ObjectOwnership: "BucketOwnerEnforced" },
         ]);
         expect(template.Resources[id]!.DeletionPolicy, id).to.equal(
-          stage === "prod" ? "RetainExceptOnCreate" : "Delete",
+          stage === "prod" && id !== "AthenaResults" ? "RetainExceptOnCreate" : "Delete",
         );
       }
+    });
+
+    it("has Athena where it is asked for: a table for each folder, the views, a workgroup that bounds a query, a reader", () => {
+      const tables = ofType(template, "AWS::Glue::Table").map(([, one]) => one.Properties);
+      const groups = ofType(template, "AWS::Athena::WorkGroup");
+      expect(groups).to.have.length(hasAthena ? 1 : 0);
+      expect(ofType(template, "AWS::Glue::Database")).to.have.length(hasAthena ? 1 : 0);
+      if (!hasAthena) {
+        expect(tables).to.deep.equal([]);
+        return;
+      }
+      const inputs = new Map(tables.map(({ TableInput: input }) => [input.Name, input]));
+      expect([...inputs.keys()]).to.include.members(["etl_problem", "fact_payment_latest"]);
+      const files = inputs.get("etl_files_rows_dim_date");
+      const location = { "Fn::Sub": "s3://${ProcessedBucket}/dim_date/" };
+      expect(files.StorageDescriptor.Location).to.deep.equal(location);
+      expect(files.Parameters["storage.location.template"]).to.deep.equal({
+        "Fn::Sub": "s3://${ProcessedBucket}/dim_date/${!etl_day}/",
+      });
+      expect(files.StorageDescriptor.Columns.slice(0, 2)).to.deep.equal([
+        { Name: "date_id", Type: "date" },
+        { Name: "year", Type: "int" },
+      ]);
+      const [, encoded] = /^\/\* Presto View: (\S+) \*\/$/.exec(
+        inputs.get("dim_date").ViewOriginalText,
+      )!;
+      const view = JSON.parse(Buffer.from(encoded!, "base64").toString());
+      expect(view).to.deep.include({ catalog: "awsdatacatalog", schema: "totes_warehouse_prod" });
+      expect(view.columns[0]).to.deep.equal({ name: "date_id", type: "date" });
+      expect(view.originalSql).to.include('from "etl_rows_dim_date"');
+      expect(groups[0]![1].Properties["WorkGroupConfiguration"]).to.deep.include({
+        EnforceWorkGroupConfiguration: true,
+        BytesScannedCutoffPerQuery: 10_000_000_000,
+      });
+      const policies = template.Resources["AthenaReaderRole"]!.Properties["Policies"];
+      const statements = policies.flatMap((one: any) => one.PolicyDocument.Statement) as any[];
+      const read = statements.find(({ Sid }) => Sid === "ReadTheStar");
+      expect(JSON.stringify(read.Resource)).to.not.match(/Ingestion|_rejected|_driven/);
     });
 
     it("tells a queue of each manifest and of a run that has more to read, and lets no other bucket or account write to it", () => {

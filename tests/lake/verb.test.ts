@@ -1,5 +1,5 @@
 // `totes lake`: what it prints, what it answers, and what it says where it cannot.
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { openLake } from "../../cli/lake/duckdb.ts";
@@ -11,6 +11,7 @@ import { failureOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
+import { compact } from "./compaction.ts";
 import { callTotes } from "../support/totes.ts";
 
 const COPIES = path.join(import.meta.dirname, "..", "..", ".local", "lake");
@@ -30,6 +31,36 @@ describe("totes lake", function () {
   after(async () => {
     await rm(copy(), { recursive: true, force: true });
     await closeAll();
+  });
+
+  it("shows tables and columns that were declared after all files: empty, and null or the placeholder", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
+    try {
+      Object.assign(process.env, p.env);
+      await copyLake(p.env.PROCESSED_BUCKET, folder);
+      const [staff] = (await getTables()).filter(({ name }) => name === "dim_staff");
+      const tables: Table[] = [
+        {
+          ...staff!,
+          columns: { ...staff!.columns, note: nullable(text), age: integer, word: text },
+        },
+        { ...staff!, name: "dim_new", columns: { new_id: key(integer), word: text } },
+      ];
+      const duckdb = await openLake(tables, { lake: folder, leftOut: [] });
+      const rows = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowsJson();
+      expect(await rows("select distinct note, age, word from dim_staff")).to.deep.equal([
+        [null, 0, "unknown"],
+      ]);
+      expect(await rows("select new_id, word from dim_new")).to.deep.equal([]);
+      expect(await rows("from etl_problem")).to.deep.equal([]);
+      await rm(path.join(folder, "_batches", "0000000001.json"));
+      const again = await openLake(tables, { lake: folder, leftOut: [] });
+      expect((await again.runAndReadAll("from etl_problem")).getRowsJson()).to.deep.equal([
+        ["its manifest is missing", "1", ""],
+      ]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   describe("query", () => {
@@ -140,6 +171,35 @@ describe("totes lake", function () {
       }
     });
 
+    it("reads compacted batches from the compaction, though their own objects are gone", async () => {
+      const counts =
+        "select (select count(*) from fact_payment), (select count(*) from dim_date), (select min(kind) from etl_object)";
+      const before = JSON.parse((await call("query", counts, "--json")).out) as object[];
+      await compact(copy(), 1, 1, 2);
+      for (const batch of [1, 2])
+        for (const { key } of (await p.processed(batch)).objects) await p.remove("processed", key);
+      for (const file of await readdir(copy(), { recursive: true }))
+        if (/c0mpac7i0n00\.parquet$|_compactions\/\d+\.json$/.test(file))
+          await p.put("processed", file, await readFile(path.join(copy(), file)));
+      await rm(copy(), { recursive: true });
+      const { code, out, err } = await call("query", counts, "--json");
+      expect({ code, err }).to.deep.include({ code: 0 });
+      const [compacted] = JSON.parse(out) as Record<string, unknown>[];
+      expect(Object.values(compacted!)).to.deep.equal([
+        ...Object.values(before[0]!).slice(0, 2),
+        "compaction",
+      ]);
+    });
+
+    it("names a compaction that is none", async () => {
+      await p.put("processed", "_compactions/0000000002.json", '{"from": 1}');
+      const { code, err } = await call("query", "select 1");
+      expect(code).to.equal(2);
+      expect(err).to.match(
+        /^ManifestError: s3:\/\/processed-\d+\/_compactions\/0000000002\.json is no compaction's manifest \(to: .*\); restore/,
+      );
+    });
+
     it("says what to install where DuckDB is not", async () => {
       const lake = openLake([], { lake: "/nowhere", leftOut: [] }, () =>
         Promise.reject(new Error("Cannot find package")),
@@ -184,35 +244,5 @@ describe("totes lake", function () {
       const there = await call("sql", "--dialect", "spark", "--lake", "lake");
       expect(there.out).to.include(`location '${path.resolve("lake")}/_batches'`);
     });
-  });
-
-  it("shows tables and columns that were declared after all files: empty, and null or the placeholder", async () => {
-    const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
-    try {
-      Object.assign(process.env, p.env);
-      await copyLake(p.env.PROCESSED_BUCKET, folder);
-      const [staff] = (await getTables()).filter(({ name }) => name === "dim_staff");
-      const tables: Table[] = [
-        {
-          ...staff!,
-          columns: { ...staff!.columns, note: nullable(text), age: integer, word: text },
-        },
-        { ...staff!, name: "dim_new", columns: { new_id: key(integer), word: text } },
-      ];
-      const duckdb = await openLake(tables, { lake: folder, leftOut: [] });
-      const rows = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowsJson();
-      expect(await rows("select distinct note, age, word from dim_staff")).to.deep.equal([
-        [null, 0, "unknown"],
-      ]);
-      expect(await rows("select new_id, word from dim_new")).to.deep.equal([]);
-      expect(await rows("from etl_problem")).to.deep.equal([]);
-      await rm(path.join(folder, "_batches", "0000000001.json"));
-      const again = await openLake(tables, { lake: folder, leftOut: [] });
-      expect((await again.runAndReadAll("from etl_problem")).getRowsJson()).to.deep.equal([
-        ["its manifest is missing", "1", ""],
-      ]);
-    } finally {
-      await rm(folder, { recursive: true });
-    }
   });
 });
