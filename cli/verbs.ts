@@ -46,5 +46,4 @@ export const VERBS: readonly Verb[] = [
   newTable,
   sources,
   catalog,
-  lake,
 ];
