@@ -122,7 +122,7 @@ describe("totes lake", function () {
         ["sql", "--dialect", "spark", "--skip", "4,x"],
         '--skip takes a whole number from 1 to 9999999999, not "x"',
       ],
-      [["sqll"], 'action is one of sql and query, not "sqll"; did you mean sql?'],
+      [["sqll"], 'action is one of sql, query, compact and retire, not "sqll"; did you mean sql?'],
     ];
     for (const [args, said] of refused)
       it(`says what is wrong with: ${args.join(" ")}`, async () => {
