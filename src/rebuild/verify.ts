@@ -3,16 +3,7 @@ import { listKeys } from "../aws/s3.ts";
 import { CompactionsCheck } from "../compaction/check.ts";
 import { Compacted } from "../compaction/compacted.ts";
 import type { OfBatch } from "../lake/compactions.ts";
-import {
-  BATCHES,
-  COMPACTIONS,
-  HINTS,
-  LOADS,
-  RANGES,
-  madeBy,
-  manifestKey,
-  receiptKey,
-} from "../lake/keys.ts";
+import { BATCHES, COMPACTIONS, HINTS, LOADS, RANGES, madeBy, manifestKey } from "../lake/keys.ts";
 import {
   allObjectsOf,
   listBatches,
@@ -32,6 +23,7 @@ import { fileColumns } from "../parquet/schema.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { eachOf } from "../at-once.ts";
 import { unseen, type Progress } from "../progress.ts";
+import { checkManifests, type Link, type Listed } from "./verify-manifests.ts";
 
 /** Something in the lake that is not as it was committed. */
 export interface LakeProblem {
@@ -106,15 +98,6 @@ export async function verify(
     compacted: lake.compacted,
     problems: lake.problems,
   };
-}
-
-/** What is kept of a manifest: its objects apart, these are a few hundred bytes. */
-interface Link {
-  readonly sha256: string;
-  readonly previous: string | null;
-  readonly run: string;
-  /** Of a processed manifest: the ingestion manifest that it was made from. */
-  readonly madeFrom?: string;
 }
 
 class Lake {
@@ -195,71 +178,13 @@ class Lake {
   }
 
   /** What manifests and receipts say of each other. */
-  checkManifests(there: {
-    readonly receipted: readonly number[];
-    readonly transformed: readonly number[];
-    readonly ingested: readonly number[];
-  }): void {
-    const { ingestion, processed } = this.#buckets;
-    const tell = (kind: LakeProblem["kind"], bucket: string, batch: number, message: string) =>
-      this.#problems.push({ kind, bucket, batch, message });
-    const ingested = new Set(there.ingested);
-    const newest = Math.max(there.ingested.at(-1) ?? 0, there.transformed.at(-1) ?? 0);
-    for (let batch = 1; batch <= newest; batch++)
-      if (!ingested.has(batch))
-        tell(
-          "gap",
-          ingestion,
-          batch,
-          `s3://${ingestion}/${manifestKey(batch)} is not there, and later ones, or what was made of it, are`,
-        );
-    const transformed = new Set(there.transformed);
-    const receipted = new Set(there.receipted);
-    const loaded = there.receipted.at(-1) ?? 0;
-    for (let batch = 1; batch < loaded && batch < (there.transformed.at(-1) ?? 0); batch++)
-      if (!transformed.has(batch) && !receipted.has(batch))
-        tell(
-          "gap",
-          processed,
-          batch,
-          `s3://${processed}/${manifestKey(batch)} is not there, and batch ${loaded} was loaded after it`,
-        );
-    for (const batch of receipted)
-      if (!transformed.has(batch))
-        tell(
-          "receipt",
-          processed,
-          batch,
-          `s3://${processed}/${receiptKey(batch)} is a receipt of no batch: ${manifestKey(batch)} is not there`,
-        );
-    for (const [batch, { previous }] of this.#ingested) {
-      const before = this.#ingested.get(batch - 1)?.sha256;
-      if (batch === 1 ? previous !== null : before !== undefined && previous !== before)
-        tell(
-          "chain",
-          ingestion,
-          batch,
-          `the chain of manifests is broken at batch ${batch}: it was made after a batch ${batch - 1} with SHA-256 ${previous}, found ${before ?? "that it is the first"}`,
-        );
-    }
-    for (const [batch, { previous, madeFrom, run }] of this.#processed) {
-      const from = this.#ingested.get(batch);
-      if (from && (madeFrom !== from.sha256 || previous !== from.previous))
-        tell(
-          "chain",
-          processed,
-          batch,
-          `s3://${processed}/${manifestKey(batch)} was made from an ingestion manifest with SHA-256 ${madeFrom} after ${previous}, found ${from.sha256} after ${from.previous}`,
-        );
-      const receipt = this.#receipts.get(batch);
-      if (receipt?.run !== undefined && receipt.run !== run)
-        tell(
-          "receipt",
-          processed,
-          batch,
-          `s3://${processed}/${receiptKey(batch)} says that run ${receipt.run} was loaded, found run ${run}`,
-        );
-    }
+  checkManifests(there: Listed): void {
+    const found = checkManifests(this.#buckets, there, {
+      ingested: this.#ingested,
+      processed: this.#processed,
+      receipts: this.#receipts,
+    });
+    this.#problems.push(...found);
   }
 
   async #checkObject(bucket: string, object: LakeObject, of: OfBatch): Promise<void> {

@@ -1,11 +1,14 @@
 import {
   BATCHES,
   batchOf,
+  compactedTo,
+  compactionKey,
   getObjectPath,
   getTableName,
   HINTS,
   LOADS,
   manifestKey,
+  rangeKey,
   receiptKey,
   rejectedPath,
 } from "../../src/lake/keys.ts";
@@ -50,6 +53,18 @@ describe("the layout of the buckets", () => {
     expect(rejectedPath("dim_staff", at, "json.gz")).to.equal(
       "_rejected/dim_staff/2026/02/28/0000000042-r1.json.gz",
     );
+  });
+
+  it("has compactions by their last batch, and what was agreed on by the first", () => {
+    expect(compactionKey(3000)).to.equal("_compactions/0000003000.json");
+    expect(rangeKey(1)).to.equal("_ranges/0000000001.json");
+    expect(compactedTo("_compactions/0000003000.json")).to.equal(3000);
+    for (const key of [
+      "_compactions/3000.json",
+      "_batches/0000003000.json",
+      "_ranges/0000000001.json",
+    ])
+      expect(compactedTo(key), key).to.equal(undefined);
   });
 
   it("gives a table's name back, whatever is in it", () => {
