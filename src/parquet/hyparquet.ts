@@ -93,7 +93,7 @@ function sizeOf(bytes: Buffer, columns: readonly FileColumn[]): number {
   const names = new Set(columns.map(({ name }) => name));
   return row_groups
     .flatMap((group) => group.columns)
-    .filter(({ meta_data }) => names.has(meta_data?.path_in_schema[0] ?? ""))
+    .filter(({ meta_data }) => names.has(meta_data!.path_in_schema[0]!))
     .reduce((sum, { meta_data }) => sum + Number(meta_data!.total_uncompressed_size), 0);
 }
 
@@ -115,9 +115,7 @@ async function read(
       for (; group < metadata.row_groups.length; group++) {
         const { columns: chunks, num_rows } = metadata.row_groups[group]!;
         if (decoder.passOver(Number(num_rows))) continue;
-        const meta = chunks[leaf.index]?.meta_data;
-        if (meta === undefined) throw new Error("it is not there");
-        decoder.decode(bytes, meta, Number(num_rows));
+        decoder.decode(bytes, chunks[leaf.index]!.meta_data!, Number(num_rows));
       }
       return decoder.vector();
     } catch (cause) {
@@ -194,7 +192,7 @@ function writeChunk(
   const footer: ColumnChunk = {
     file_offset: BigInt(start),
     meta_data: {
-      type: elementOf(column).type ?? "INT64",
+      type: elementOf(column).type!,
       encodings: dictionary === undefined ? ["PLAIN", "RLE"] : ["PLAIN", "RLE", encoding],
       path_in_schema: [column.name],
       codec,
@@ -216,8 +214,8 @@ function groupFooter(columns: ColumnChunk[], rows: number): RowGroup {
   let uncompressed = 0n;
   let compressed = 0n;
   for (const { meta_data } of columns) {
-    uncompressed += meta_data?.total_uncompressed_size ?? 0n;
-    compressed += meta_data?.total_compressed_size ?? 0n;
+    uncompressed += meta_data!.total_uncompressed_size;
+    compressed += meta_data!.total_compressed_size;
   }
   return {
     columns,
@@ -244,7 +242,7 @@ function readFooter(bytes: Buffer): FileMetaData {
   }
 }
 
-/** Throws Error. A footer says most things twice, so that damage shows. */
+/** Throws Error. A footer says most things twice, so that damage shows; each chunk says here what it is of. */
 function checkFooter({ schema, row_groups, num_rows }: FileMetaData): void {
   const [root, ...leaves] = schema;
   if (root?.num_children !== leaves.length) throw new Error("columns are missing or nested");

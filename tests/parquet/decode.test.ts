@@ -214,6 +214,58 @@ describe("ColumnDecoder", () => {
       /beyond its page/,
     ],
     [
+      "a page of more values than rows are left",
+      { pages: [{ body: ints(1), header: plain(1) }, three] },
+      /a page of 3 values/,
+    ],
+    [
+      "a page that nobody could hold",
+      {
+        pages: [{ ...three, header: { ...plain(3), uncompressed_page_size: 2 ** 28 + 1 } }],
+        meta: { total_uncompressed_size: 2n ** 30n },
+      },
+      /a page of 268435457 bytes is not unpacked/,
+    ],
+    [
+      "indexes without a width",
+      { pages: [entries, { body: Buffer.alloc(0), header: indexed(3) }] },
+      /a bit width of -1/,
+    ],
+    [
+      "an index beyond the dictionary that is not the last",
+      {
+        pages: [
+          entries,
+          { body: Buffer.from([2, ...packed(Uint8Array.of(2, 0, 1), 2)]), header: indexed(3) },
+        ],
+      },
+      /beyond the dictionary/,
+    ],
+    [
+      "booleans in an unknown encoding",
+      {
+        element: { ...required, type: "BOOLEAN" },
+        pages: [
+          {
+            body: Buffer.of(5),
+            header: {
+              data_page_header: { num_values: 3, encoding: "BYTE_STREAM_SPLIT", ...levels },
+            },
+          },
+        ],
+      },
+      /encoding BYTE_STREAM_SPLIT is not read/,
+    ],
+    [
+      "a decimal that its column does not hold",
+      {
+        element: { ...required, type: "FIXED_LEN_BYTE_ARRAY", type_length: 4 },
+        column: { type: "text" },
+        pages: [three],
+      },
+      /not held as text/,
+    ],
+    [
       "pages in the magic bytes",
       { pages: [three], meta: { data_page_offset: 0n } },
       /outside the file/,
@@ -390,6 +442,9 @@ describe("ColumnDecoder", () => {
     "/3:59:59.999999",
     "23:59:5:.999999",
     "23:59:59.9999999",
+    "23:59:59.:99999",
+    "23:59:59.9:9999",
+    "23:59:59.9/9999",
     "23:59:59.",
     "",
     "é3:59:59.99999",
@@ -411,6 +466,12 @@ describe("ColumnDecoder", () => {
     const one = { element: fixed, column, rows: 1, pages: [{ body: wide, header: plain(1) }] };
     expect(() => read(one)).to.throw(/10000000000 has too many digits/);
     expect(read({ ...one, column: { ...column, precision: 11 } })).to.deep.equal([1e10]);
+    const negative = (hex: string): Made => ({
+      ...one,
+      pages: [{ body: Buffer.from(hex, "hex"), header: plain(1) }],
+    });
+    expect(() => read(negative("fffffffffdabf41c00"))).to.throw(/-10000000000 has too many digits/);
+    expect(read(negative("fffffffffdabf41c01"))).to.deep.equal([-9_999_999_999]);
   });
 
   it("knows the distinct values where all came from a dictionary, and only then", () => {
@@ -422,6 +483,74 @@ describe("ColumnDecoder", () => {
     const mixed = { rows: 6, pages: [entries, indexes, three] };
     expect(decode(mixed).distinct).to.equal(undefined);
     expect(decode({ pages: [three] }).distinct).to.equal(undefined);
+  });
+
+  it("says the first sixty characters of what is no time of day", () => {
+    const long = "x".repeat(100);
+    expect(() => read(clock(long))).to.throw(`"${long.slice(0, 60)}" is no time of day`);
+  });
+
+  it("passes over pages of another kind, and reads pages without values", () => {
+    const index = { body: ints(9), header: { type: "INDEX_PAGE" } as const };
+    const none = { body: Buffer.alloc(0), header: plain(0) };
+    expect(read({ pages: [index, none, three] })).to.deep.equal([1, -2, 3]);
+  });
+
+  it("needs no dictionary for nulls alone, and knows the distinct values with a page of nulls among them", () => {
+    const nulls = repeated(0, 3, 1);
+    const alone = { body: Buffer.concat([lengthOf(nulls), nulls]), header: indexed(3) };
+    expect(read({ element: optional, pages: [alone] })).to.deep.equal([null, null, null]);
+    const all = repeated(1, 3, 1);
+    const indexes = {
+      body: Buffer.concat([lengthOf(all), all, Buffer.of(1), packed(Uint8Array.of(1, 0, 1), 1)]),
+      header: indexed(3),
+    };
+    const plainNulls = { body: alone.body, header: plain(3) };
+    const of = { element: optional, rows: 6, pages: [entries, indexes, plainNulls] };
+    expect(decode(of).distinct).to.deep.equal(Int32Array.of(5, 6));
+    expect(read(of)).to.deep.equal([6, 5, 6, null, null, null]);
+  });
+
+  it("unpacks of a page of version 2 what is compressed, and that alone", () => {
+    const values = ints(7, 9);
+    const page = (is_compressed: boolean, body: Buffer): Made => {
+      const { data_page_header_v2: header } = v2(3, 1, two.length);
+      const data_page_header_v2 = { ...header!, is_compressed };
+      const uncompressed_page_size = two.length + values.length;
+      return {
+        element: optional,
+        // Of few values GZIP makes more.
+        meta: { codec: "GZIP", total_uncompressed_size: 100n },
+        pages: [
+          {
+            body: Buffer.concat([two, body]),
+            header: { type: "DATA_PAGE_V2", data_page_header_v2, uncompressed_page_size },
+          },
+        ],
+      };
+    };
+    expect(read(page(false, values))).to.deep.equal([7, null, 9]);
+    expect(read(page(true, gzipSync(values)))).to.deep.equal([7, null, 9]);
+  });
+
+  it("reads a page of nothing that is compressed", () => {
+    const nulls = repeated(0, 3, 1);
+    const { data_page_header_v2: header } = v2(3, 3, nulls.length);
+    const data_page_header_v2 = { ...header!, is_compressed: true };
+    const body = Buffer.concat([nulls, gzipSync(Buffer.alloc(0))]);
+    const page = {
+      body,
+      header: {
+        type: "DATA_PAGE_V2" as const,
+        data_page_header_v2,
+        uncompressed_page_size: nulls.length,
+      },
+    };
+    expect(read({ element: optional, meta: { codec: "GZIP" }, pages: [page] })).to.deep.equal([
+      null,
+      null,
+      null,
+    ]);
   });
 
   it("opens no page that has none of the rows that are wanted", () => {
