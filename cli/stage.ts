@@ -5,6 +5,7 @@ import path from "node:path";
 import { GetFunctionConfigurationCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { runningStack } from "../localstack/background/state.ts";
 import { nameOf } from "../src/aws/names.ts";
+import type { FanOut } from "../src/rebuild/fan-out.ts";
 
 /** serverless.yml's. */
 export const REGION = "eu-west-2";
@@ -80,6 +81,37 @@ export async function useStage({
         );
       process.env[name] = value;
     }
+  } finally {
+    lambda.destroy();
+  }
+}
+
+/**
+ * What a stage has that makes batches again, many at once.
+ * @throws StageError where it was deployed without
+ */
+export async function fanOutOf(stage: string): Promise<FanOut> {
+  const functionName = nameOf(stage, "retransformation");
+  const lambda = new LambdaClient({});
+  try {
+    const { Environment, FunctionArn } = await lambda.send(
+      new GetFunctionConfigurationCommand({ FunctionName: functionName }),
+    );
+    return {
+      bucket: Environment!.Variables!["PROCESSED_BUCKET"]!,
+      functionName,
+      stateMachineArn: FunctionArn!
+        .replace(":lambda:", ":states:")
+        .replace(":function:", ":stateMachine:"),
+    };
+  } catch (cause) {
+    const { name, message } = cause as Error;
+    if (name !== "ResourceNotFoundException")
+      throw new StageError(`${functionName} cannot be asked: ${name}: ${message}`, { cause });
+    throw new StageError(
+      `stage ${stage} has no ${functionName}: \`npx sls deploy --stage ${stage} --param "retransform=true"\` makes it`,
+      { cause },
+    );
   } finally {
     lambda.destroy();
   }

@@ -10,6 +10,7 @@ const NOT_IN: Readonly<Record<FunctionName, readonly string[]>> = {
   transformation: [...POSTGRES, "src/ingestion", "src/loading"],
   loading: ["src/ingestion", "src/transformation"],
   reconciliation: ["cli"],
+  retransformation: [...POSTGRES, "src/ingestion", "src/loading", "@aws-sdk/client-sfn"],
 };
 
 describe("the bundle of", () => {

@@ -23,6 +23,7 @@ describe("infrastructure/deploy-role.yml", () => {
       subnetIds: "subnet-0a,subnet-0b",
       securityGroupIds: "sg-0a",
       secretsKeyArn: "arn:aws:kms:eu-west-2:000000000000:key/0a",
+      retransform: "true",
     });
   });
 
@@ -38,7 +39,7 @@ describe("infrastructure/deploy-role.yml", () => {
 
   it("may make roles by the names that the service gives them, and not itself", () => {
     const names = rolesOf(prod).map(({ Properties }) => String(Properties["RoleName"]));
-    expect(names).to.have.length(4);
+    expect(names).to.have.length(6);
     for (const name of names) expect(name).to.match(/^totes-warehouse-prod-/);
     expect(deployRole).to.match(/role\/totes-warehouse-\$\{Stage\}-\*/);
     expect(deployRole).to.include("RoleName: !Sub totes-deploy-${Stage}");

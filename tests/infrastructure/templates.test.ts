@@ -15,18 +15,21 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
     let functions: [string, Resource][];
     let alarms: Resource[];
     const isLocal = stage === "local";
+    const retransforms = parameters["retransform"] === "true";
+    const ifRetransforming = (one: string): string[] => (retransforms ? [one] : []);
     before(async () => {
       template = await readPackaged(stage, parameters);
       functions = ofType(template, "AWS::Lambda::Function");
       alarms = ofType(template, "AWS::CloudWatch::Alarm").map(([, alarm]) => alarm);
     });
 
-    it("has four functions on Node 24 and arm64, each with a role of its own", () => {
+    it("has its functions on Node 24 and arm64, each with a role of its own", () => {
       expect(functions.map(([id]) => id)).to.have.members([
         "IngestionLambdaFunction",
         "TransformationLambdaFunction",
         "LoadingLambdaFunction",
         "ReconciliationLambdaFunction",
+        ...ifRetransforming("RetransformationLambdaFunction"),
       ]);
       for (const [, { Properties }] of functions)
         expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
@@ -36,8 +39,12 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "TransformationRole",
         "LoadingRole",
         "ReconciliationRole",
+        ...ifRetransforming("RetransformationRole"),
       ]);
-      expect(ofType(template, "AWS::IAM::Role")).to.have.length(4);
+      expect(ofType(template, "AWS::IAM::Role").map(([id]) => id)).to.have.members([
+        ...roles,
+        ...ifRetransforming("RetransformationMachineRole"),
+      ]);
     });
 
     it("has bundles of less than a megabyte", () => {
@@ -46,6 +53,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "transformation",
         "loading",
         "reconciliation",
+        "retransformation",
       );
       for (const [name, size] of Object.entries(template.sizes))
         expect(size, name).to.be.lessThan(LIMIT);
@@ -57,6 +65,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         TransformationLambdaFunction: ["PARQUET_CODEC"],
         LoadingLambdaFunction: ["PARQUET_CODEC", "WAREHOUSE_SECRET"],
         ReconciliationLambdaFunction: ["PARQUET_CODEC", "SOURCE_SECRET", "WAREHOUSE_SECRET"],
+        RetransformationLambdaFunction: ["PARQUET_CODEC"],
       };
       for (const [id, { Properties }] of functions) {
         const variables = Properties["Environment"].Variables as Record<string, unknown>;
@@ -83,12 +92,13 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         if (Sid !== "NetworkInterfaces") expect([Resource].flat(), Sid).to.not.include("*");
       }
       const inVpc = statements.filter(({ Sid }) => Sid === "NetworkInterfaces").length;
-      expect(inVpc).to.equal("subnetIds" in parameters ? 4 : 0);
+      expect(inVpc).to.equal("subnetIds" in parameters ? functions.length : 0);
     });
 
     it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
       const buckets = ofType(template, "AWS::S3::Bucket");
-      expect(buckets).to.have.length(3); // the lake's two, and serverless' own for deployments
+      // The lake's two, serverless' own for deployments, and the one that is filled again.
+      expect(buckets).to.have.length(retransforms ? 4 : 3);
       const policies = ofType(template, "AWS::S3::BucketPolicy").map(([, one]) => one.Properties);
       for (const [id, { Properties }] of buckets) {
         expect(Object.values(Properties["PublicAccessBlockConfiguration"]), id).to.deep.equal([
@@ -226,20 +236,22 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
 
     it("keeps every function's log for a stated time", () => {
       const groups = ofType(template, "AWS::Logs::LogGroup");
-      expect(groups).to.have.length(4);
+      expect(groups).to.have.length(functions.length);
       for (const [id, { Properties }] of groups) {
         expect(Properties["RetentionInDays"], id).to.equal(stage === "prod" ? 365 : 30);
         expect(Properties["KmsKeyId"] !== undefined, id).to.equal(stage === "prod");
       }
     });
 
-    it("watches every function and queue, the rows in quarantine and the freshness", () => {
+    it("watches every function that works by itself, every queue, the rows in quarantine and the freshness", () => {
       const watched = (metric: string): string[] =>
         alarms
           .filter(({ Properties }) => Properties["MetricName"] === metric)
           .map(({ Properties }) => referencesIn(Properties["Dimensions"])[0]!);
       for (const metric of ["Errors", "Throttles", "Duration"])
-        expect(watched(metric), metric).to.have.members(functions.map(([id]) => id));
+        expect(watched(metric), metric).to.have.members(
+          functions.map(([id]) => id).filter((id) => id !== "RetransformationLambdaFunction"),
+        );
       expect(watched("ApproximateNumberOfMessagesVisible")).to.have.members([
         "IngestionDeadLetters",
         "TransformationDeadLetters",
@@ -362,6 +374,24 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       expect(named.map((arn) => arn.split(":alarm:")[1])).to.have.members(
         alarms.map(({ Properties }) => Properties["AlarmName"]),
       );
+    });
+
+    it("lets a state machine run the function retransformation, each batch in a child, and nothing else", () => {
+      const machines = ofType(template, "AWS::StepFunctions::StateMachine");
+      expect(machines).to.have.length(retransforms ? 1 : 0);
+      for (const [, { Properties }] of machines) {
+        const { Batches } = Properties["Definition"].States;
+        expect(Batches).to.deep.include({ Type: "Map", MaxConcurrency: 5 });
+        expect(Batches.ItemProcessor.ProcessorConfig.Mode).to.equal("DISTRIBUTED");
+        expect(Properties["DefinitionSubstitutions"]).to.deep.equal({
+          Bucket: { Ref: "RetransformedBucket" },
+          Function: { "Fn::GetAtt": ["RetransformationLambdaFunction", "Arn"] },
+        });
+        expect(referencesIn(Properties["RoleArn"])).to.deep.equal(["RetransformationMachineRole"]);
+      }
+      // What is made again tells no queue: the warehouse goes on with what it has.
+      const { RetransformedBucket } = template.Resources;
+      expect(RetransformedBucket?.Properties["NotificationConfiguration"]).to.equal(undefined);
     });
 
     it("has no circular dependency, and refers to nothing that is not there", () => {
