@@ -5,6 +5,7 @@ import path from "node:path";
 import { runningStack } from "../localstack/background/state.ts";
 import { getConfiguration } from "../src/aws/functions.ts";
 import { nameOf } from "../src/aws/names.ts";
+import type { FanOut } from "../src/rebuild/fan-out.ts";
 
 /** serverless.yml's. */
 export const REGION = "eu-west-2";
@@ -75,6 +76,30 @@ export async function useStage({
         `${of} does not say ${name}: deploy stage ${stage} again, or set ${name}`,
       );
     process.env[name] = value;
+  }
+}
+
+/**
+ * What a stage has that makes batches again, many at once.
+ * @throws StageError where it was deployed without
+ */
+export async function fanOutOf(stage: string): Promise<FanOut> {
+  const functionName = nameOf(stage, "retransformation");
+  try {
+    const { arn, environment } = await getConfiguration(functionName);
+    return {
+      bucket: environment["PROCESSED_BUCKET"]!,
+      functionName,
+      stateMachineArn: arn.replace(":lambda:", ":states:").replace(":function:", ":stateMachine:"),
+    };
+  } catch (cause) {
+    const { name, message } = cause as Error;
+    if (name !== "ResourceNotFoundException")
+      throw new StageError(`${functionName} cannot be asked: ${name}: ${message}`, { cause });
+    throw new StageError(
+      `stage ${stage} has no ${functionName}: \`npx sls deploy --stage ${stage} --param "retransform=true"\` makes it`,
+      { cause },
+    );
   }
 }
 

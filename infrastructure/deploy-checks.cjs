@@ -102,8 +102,9 @@ module.exports = class DeployChecks {
       : bucket["Fn::Sub"].replaceAll("${AWS::AccountId}", this.account);
   }
 
+  /** Those of the lake, and the one that is filled again, where the stage has it. */
   buckets() {
-    return ["ingestionBucket", "processedBucket"].map((parameter) => ({
+    return ["ingestionBucket", "processedBucket", "retransformedBucket"].map((parameter) => ({
       parameter,
       id: `${parameter[0].toUpperCase()}${parameter.slice(1)}`,
       name: this.nameOf(this.stage[parameter]),
@@ -115,6 +116,7 @@ module.exports = class DeployChecks {
     const s3 = await this.s3();
     const own = await this.ownResources();
     for (const { parameter, id, name } of this.buckets()) {
+      if (parameter === "retransformedBucket" && !this.stage.retransform) continue;
       if (own.get(id) === name) continue;
       if (own.has(id))
         throw this.refuse(

@@ -58,6 +58,9 @@ const parameters = {
   account: orNull(matching(/^\d{12}$/, "12 digits, quoted")),
   ingestionBucket: bucket,
   processedBucket: bucket,
+  retransform: flag,
+  retransformedBucket: bucket,
+  retransformConcurrency: whole(1, 10_000), // what Step Functions allows of children
   deletionPolicy: v.picklist(["Delete", "Retain"]),
   secrets: v.picklist(["existing", "created"]),
   sourceSecret: secretName,
@@ -121,8 +124,11 @@ function* problemsOf(stage, given) {
     yield `visibilityTimeout: ${given.visibilityTimeout} s is below the functions' timeout of ${given.timeout} s; a message would be delivered twice`;
   if (given.reservedConcurrency === 1 && given.continueAtOnce)
     yield "reservedConcurrency: 1 would throttle what ingestion's own queue delivers; 2, or continueAtOnce: false";
-  if (JSON.stringify(given.ingestionBucket) === JSON.stringify(given.processedBucket))
-    yield "ingestionBucket, processedBucket: one bucket was given twice";
+  const buckets = ["ingestionBucket", "processedBucket", "retransformedBucket"];
+  for (const [i, one] of buckets.entries())
+    for (const other of buckets.slice(i + 1))
+      if (JSON.stringify(given[one]) === JSON.stringify(given[other]))
+        yield `${one}, ${other}: one bucket was given twice`;
 }
 
 /** The hosts that are this machine, or LocalStack beside it. */
@@ -219,6 +225,8 @@ function checkStage(stage, known, given, env) {
         inVpc: subnetIds !== null,
         endpoints: output.vpcId !== null,
         athena: output.athena,
+        retransform: output.retransform,
+        retransformByTls: output.retransform && output.tlsOnly,
       }).map(([name, value]) => [name, String(value)]),
     ),
   };

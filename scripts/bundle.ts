@@ -9,7 +9,7 @@ export const STAGES = ["ingestion", "transformation", "loading"] as const;
 export type StageName = (typeof STAGES)[number];
 
 /** What it calls all of them, and that of infrastructure/compaction.cjs. */
-export const FUNCTIONS = [...STAGES, "reconciliation", "compaction"] as const;
+export const FUNCTIONS = [...STAGES, "reconciliation", "retransformation", "compaction"] as const;
 export type FunctionName = (typeof FUNCTIONS)[number];
 
 const root = path.join(import.meta.dirname, "..");

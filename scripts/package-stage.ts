@@ -26,6 +26,7 @@ export const STAGES: Readonly<
       permissionsBoundary: "arn:aws:iam::123456789012:policy/bound",
       reservedConcurrency: "2",
       transformationConcurrency: "50",
+      retransform: "true",
       scheduleEnabled: "false",
       compaction: "true",
       compactedDays: "400",

@@ -10,8 +10,9 @@ import { compareProcessed, type BatchDifference } from "../../src/rebuild/compar
 import { checkShape, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
 import { RebuildError } from "../../src/rebuild/error.ts";
 import { claim } from "../../src/rebuild/place.ts";
+import { fanOut, type FanOut } from "../../src/rebuild/fan-out.ts";
 import type { Progress } from "../../src/progress.ts";
-import { ingestedBatches, rebuildProcessed } from "../../src/rebuild/processed.ts";
+import { ingestedBatches, modulesOf, rebuildProcessed } from "../../src/rebuild/processed.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { verify } from "../../src/rebuild/verify.ts";
 import { loadAgain, newestLoaded, type ProcessedLake } from "../../src/rebuild/warehouse.ts";
@@ -32,6 +33,8 @@ export interface RebuildOptions {
   };
   /** The bucket that is filled from the ingestion bucket; undefined where none is. */
   readonly processed?: string | undefined;
+  /** By what of the stage that bucket is filled; undefined where it is filled from here. */
+  readonly fanOut?: FanOut | undefined;
   readonly verify: boolean;
   readonly compare: boolean;
 }
@@ -116,8 +119,9 @@ async function remakeProcessed(
   terminal.heading(`The processed bucket again, in s3://${bucket}`);
   const started = performance.now();
   const total = (await ingestedBatches(ingestion)).length;
+  const make = options.fanOut && fanOut(options.fanOut, modulesOf(lake.tables));
   const made = await terminal.progress(total, "batches", (done) =>
-    rebuildProcessed({ ...lake, buckets: { ingestion, processed: bucket } }, done),
+    rebuildProcessed({ ...lake, buckets: { ingestion, processed: bucket } }, done, make),
   );
   const before = made.before > 0 ? `, ${whole(made.before)} of them by an earlier try` : "";
   terminal.field(

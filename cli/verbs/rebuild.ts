@@ -1,7 +1,7 @@
 // The warehouse, or the processed bucket, again from the lake alone, and whether they are the same.
 import { rebuildAsked } from "../rebuild/rebuild.ts";
 import { UsageError, wholeNumber } from "../options.ts";
-import { useStage } from "../stage.ts";
+import { fanOutOf, useStage } from "../stage.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
 /** What PostgreSQL cuts names off at, in bytes. */
@@ -19,6 +19,7 @@ export const rebuild = defineVerb({
     ["rebuild --schema again --to 41", "… as it was after batch 41"],
     ["rebuild --processed my-bucket", "the processed bucket"],
     ["rebuild --processed my-bucket --schema again", "both, one from the other"],
+    ["rebuild --stage dev --fan-out", "the processed bucket, by many functions at once"],
     ["rebuild --verify", "is the lake whole?"],
   ],
   stopped: "what it made so far stays: the same command goes on with it",
@@ -50,6 +51,12 @@ export const rebuild = defineVerb({
         describe:
           "makes the processed bucket again in this bucket, which must be empty, or hold what an interrupted rebuild left",
       })
+      .option("fan-out", {
+        type: "boolean",
+        default: false,
+        describe:
+          "makes it again in the stage's second processed bucket, by a function for each batch, many at once; of a stage that is deployed with retransform",
+      })
       .option("no-compare", {
         type: "boolean",
         default: false,
@@ -61,14 +68,16 @@ export const rebuild = defineVerb({
         describe:
           "reads every manifest and object of both buckets, and names all that is missing or changed; writes nothing",
       })
-      .check(({ schema, secret, to, replace, processed, verify, noCompare }) => {
+      .check(({ schema, secret, to, replace, processed, fanOut, verify, noCompare }) => {
         const isWarehouse = schema !== undefined || secret !== undefined;
-        const isRebuild = isWarehouse || processed !== undefined;
+        const isRebuild = isWarehouse || processed !== undefined || fanOut;
         if (verify && (isRebuild || noCompare)) throw new UsageError("--verify goes alone");
         if (!verify && !isRebuild)
           throw new UsageError(
-            "say what: --schema NAME, --secret NAME, --processed BUCKET or --verify",
+            "say what: --schema NAME, --secret NAME, --processed BUCKET, --fan-out or --verify",
           );
+        if (fanOut && processed !== undefined)
+          throw new UsageError("--fan-out has a bucket of its own: it goes without --processed");
         for (const [option, isGiven] of [
           ["to", to !== undefined],
           ["replace", replace],
@@ -80,15 +89,17 @@ export const rebuild = defineVerb({
         return true;
       }),
   run: async (
-    { schema, secret, to, replace, processed, verify, noCompare, ...stage },
+    { schema, secret, to, replace, processed, fanOut, verify, noCompare, ...stage },
     { terminal, answer },
   ) => {
     await useStage(stage);
+    const functions = fanOut ? await fanOutOf(stage.stage) : undefined;
     const isWarehouse = schema !== undefined || secret !== undefined;
     const outcome = await rebuildAsked(
       {
         ...(isWarehouse ? { warehouse: { schema, secret, to, replace } } : {}),
-        processed,
+        processed: functions?.bucket ?? processed,
+        fanOut: functions,
         verify,
         compare: !noCompare,
       },

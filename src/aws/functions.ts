@@ -27,6 +27,7 @@ export class FunctionError extends Error {
 
 /** How a function is set up, and whether it can be invoked. */
 export interface Configuration {
+  readonly arn: string;
   /** `Active`, or why not: `Pending`, `Inactive`, `Failed`. */
   readonly state: string;
   /** Of its last deploy: `Successful`, `InProgress` or `Failed`. */
@@ -45,6 +46,7 @@ export async function getConfiguration(name: string): Promise<Configuration> {
     const found = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }));
     const reason = found.StateReason ?? found.LastUpdateStatusReason;
     return {
+      arn: found.FunctionArn ?? "",
       state: found.State ?? "Active",
       lastUpdate: found.LastUpdateStatus ?? "Successful",
       ...(reason === undefined ? {} : { reason }),

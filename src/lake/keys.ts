@@ -19,6 +19,9 @@ export const HINTS = {
   quarantined: "_hints/quarantined.json",
 } as const;
 
+/** The list of the batches that a fan-out makes, in the bucket that it fills. */
+export const fanOutKey = (run: string): string => `_hints/fan-out-${run}.json`;
+
 const number = (batch: number): string => String(batch).padStart(10, "0");
 
 export const manifestKey = (batch: number): string => `${BATCHES}${number(batch)}.json`;

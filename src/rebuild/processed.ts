@@ -6,11 +6,17 @@ import {
   ManifestError,
   readIngestionManifest,
   readProcessedManifest,
+  sha256,
 } from "../lake/manifest.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Table } from "../table.ts";
-import { serves, transform, type Buckets } from "../transformation/transform.ts";
+import {
+  serves,
+  transform,
+  type Buckets,
+  type TransformationSummary,
+} from "../transformation/transform.ts";
 import { RebuildError } from "./error.ts";
 import type { Skipped } from "./warehouse.ts";
 
@@ -49,38 +55,73 @@ export async function ingestedBatches(bucket: string): Promise<number[]> {
   return batches;
 }
 
+/** Makes these batches of a processed bucket, and tells how many it has made. */
+export type MakeBatches = (
+  batches: readonly number[],
+  done: (made: number) => void,
+) => Promise<void>;
+
 /**
  * Makes the processed bucket again, from the ingestion bucket alone: into an empty bucket, or one that an earlier try began
  * to fill. A batch that an operator skipped is left out again, and its receipt says why there too.
  *
  * @param done told how many batches are made
+ * @param make makes those that are not there yet: here, one after the other, unless said otherwise
  * @throws RebuildError where the bucket holds something else; ManifestError, ObjectError for a batch that is not what was
  *   committed: those before it are made, and the next try goes on there
  */
 export async function rebuildProcessed(
-  { buckets, tables, codec, receipts }: IngestionLake,
+  lake: IngestionLake,
   done: (batches: number) => void = () => undefined,
+  make: MakeBatches = inTurn(lake),
 ): Promise<ProcessedRebuild> {
+  const { buckets, tables, receipts } = lake;
   const batches = await ingestedBatches(buckets.ingestion);
   const before = await checkTarget(buckets, tables, batches);
   const skipped: Skipped[] = [];
+  const wanted: number[] = [];
   for (const batch of batches) {
     const why = receipts.get(batch)?.skipped_why;
     if (why !== undefined) {
       await putSkipped(buckets.processed, batch, why);
       skipped.push({ batch, why });
-    } else if (!before.has(batch)) {
-      const ingested = await readIngestionManifest(buckets.ingestion, batch);
-      if (!ingested)
-        throw new ManifestError(`s3://${buckets.ingestion}/${manifestKey(batch)} is gone`);
-      // Filed under the day on which it was, and not under today.
-      const at = new Date(ingested.manifest.committed_at);
-      await transform(buckets, tables, codec, batch, { at, rebuild: true });
-    }
-    done(batch);
+    } else if (!before.has(batch)) wanted.push(batch);
   }
+  const there = batches.length - wanted.length;
+  done(there);
+  await make(wanted, (made) => done(there + made));
   return { newest: batches.length, before: before.size, skipped };
 }
+
+const inTurn =
+  ({ buckets, tables, codec }: IngestionLake): MakeBatches =>
+  async (batches, done) => {
+    for (const [i, batch] of batches.entries()) {
+      await remakeBatch(buckets, tables, codec, batch);
+      done(i + 1);
+    }
+  };
+
+/**
+ * Makes one batch again, whatever code read it; one that is there already is left.
+ * @throws ManifestError, ObjectError where it is not what was committed
+ */
+export async function remakeBatch(
+  buckets: Buckets,
+  tables: readonly Table[],
+  codec: ParquetCodec,
+  batch: number,
+): Promise<TransformationSummary> {
+  const ingested = await readIngestionManifest(buckets.ingestion, batch);
+  if (!ingested) throw new ManifestError(`s3://${buckets.ingestion}/${manifestKey(batch)} is gone`);
+  // Filed under the day on which it was, and not under today.
+  const at = new Date(ingested.manifest.committed_at);
+  return transform(buckets, tables, codec, batch, { at, rebuild: true });
+}
+
+/** Differs where table modules do: all batches of a rebuild are made by the same. */
+export const modulesOf = (tables: readonly Table[]): string =>
+  sha256(Buffer.from(JSON.stringify(fingerprintsOf(tables))));
 
 async function putSkipped(bucket: string, batch: number, why: string): Promise<void> {
   const body = Buffer.from(`${JSON.stringify({ batch, skipped_why: why })}\n`);

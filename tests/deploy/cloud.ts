@@ -3,6 +3,7 @@ import { CloudFormationClient } from "@aws-sdk/client-cloudformation";
 import { IAMClient } from "@aws-sdk/client-iam";
 import { InvokeCommand, LambdaClient } from "@aws-sdk/client-lambda";
 import { ListBucketsCommand, S3Client } from "@aws-sdk/client-s3";
+import { SFNClient } from "@aws-sdk/client-sfn";
 import { GetQueueAttributesCommand, GetQueueUrlCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -29,6 +30,7 @@ export interface DeployedCloud extends Cloud {
   readonly lambda: LambdaClient;
   readonly iam: IAMClient;
   readonly cloudFormation: CloudFormationClient;
+  readonly steps: SFNClient;
   /** Runs `sls … --stage local` in the copy. */
   sls(args: readonly string[], env?: NodeJS.ProcessEnv): Promise<Ended>;
   /** Invokes a deployed function and waits for its answer. */
@@ -61,6 +63,7 @@ export async function openCloud(): Promise<DeployedCloud> {
     lambda,
     iam: new IAMClient(client),
     cloudFormation: new CloudFormationClient(client),
+    steps: new SFNClient(client),
     sls: (args, env = {}) => run(project, args, { AWS_ENDPOINT_URL: emulator.endpoint, ...env }),
     async invoke(name, event = {}) {
       const { FunctionError, Payload } = await lambda.send(

@@ -4,7 +4,14 @@
 // Not shown here, for the emulator has it not: the alarms going off, metrics out of the logs, the composite alarm, the
 // bucket policies that want TLS, a queue's own redrive (the messages are moved by hand), VPCs, customer keys, the permissions for
 // queues and logs, which it does not ask for.
-import { CreateBucketCommand, DeleteBucketCommand, GetObjectCommand } from "@aws-sdk/client-s3";
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from "@aws-sdk/client-s3";
 import { ListStacksCommand } from "@aws-sdk/client-cloudformation";
 import { GetRolePolicyCommand, ListRolesCommand, PutRolePolicyCommand } from "@aws-sdk/client-iam";
 import {
@@ -19,6 +26,11 @@ import {
   ReceiveMessageCommand,
   SendMessageCommand,
 } from "@aws-sdk/client-sqs";
+import {
+  DescribeMapRunCommand,
+  ListExecutionsCommand,
+  ListMapRunsCommand,
+} from "@aws-sdk/client-sfn";
 import path from "node:path";
 import {
   lateCommit,
@@ -32,6 +44,7 @@ import type { IngestionManifest } from "../../src/lake/manifest.ts";
 import { eventually } from "../localstack/support.ts";
 import { expect } from "../support/chai.ts";
 import { dropIn } from "../support/drop-in.ts";
+import { spawnTotes, type Ran } from "../support/totes.ts";
 import { closeAll, connectTo, untruths, type Database } from "../support/pipeline.ts";
 import { bucketsOf, openCloud, REGION, type DeployedCloud } from "./cloud.ts";
 
@@ -49,6 +62,10 @@ const QUICK = [
   "--param",
   "visibilityTimeout=8",
 ];
+
+/** What makes all batches again, many at once. */
+const RETRANSFORM = ["--param", "retransform=true"];
+const MACHINE = `arn:aws:states:${REGION}:000000000000:stateMachine:totes-warehouse-local-retransformation`;
 
 describe("the deployed service", () => {
   let cloud: DeployedCloud;
@@ -82,6 +99,29 @@ describe("the deployed service", () => {
     const { code, output } = await cloud.sls(["deploy", ...QUICK, ...args], env);
     expect(output).to.match(expected);
     expect(code).to.not.equal(0);
+  };
+
+  /** Does something while a role lacks one action on one resource. */
+  const withoutPermission = async (
+    role: string,
+    sid: string,
+    action: string,
+    resource: number,
+    work: () => Promise<void>,
+  ): Promise<void> => {
+    const RoleName = `totes-warehouse-local-${REGION}-${role}`;
+    const found = await cloud.iam.send(new GetRolePolicyCommand({ RoleName, PolicyName: "work" }));
+    const whole = decodeURIComponent(found.PolicyDocument!);
+    const put = (document: string) =>
+      cloud.iam.send(
+        new PutRolePolicyCommand({ RoleName, PolicyName: "work", PolicyDocument: document }),
+      );
+    await put(JSON.stringify(without(JSON.parse(whole) as Policy, sid, action, resource)));
+    try {
+      await work();
+    } finally {
+      await put(whole);
+    }
   };
 
   it("is refused where a bucket's name is taken", async () => {
@@ -241,17 +281,7 @@ describe("the deployed service", () => {
 
     for (const [role, sid, action, resource] of permissions)
       it(`needs ${action} (${role}: ${sid}, resource ${resource + 1})`, async () => {
-        const RoleName = `totes-warehouse-local-${REGION}-${role}`;
-        const found = await cloud.iam.send(
-          new GetRolePolicyCommand({ RoleName, PolicyName: "work" }),
-        );
-        const whole = decodeURIComponent(found.PolicyDocument!);
-        const put = (document: string) =>
-          cloud.iam.send(
-            new PutRolePolicyCommand({ RoleName, PolicyName: "work", PolicyDocument: document }),
-          );
-        await put(JSON.stringify(without(JSON.parse(whole) as Policy, sid, action, resource)));
-        try {
+        await withoutPermission(role, sid, action, resource, async () => {
           await shop.none("update design set file_name = $1 where design_id = 2", [
             `${++design}.json`,
           ]);
@@ -262,9 +292,7 @@ describe("the deployed service", () => {
             expect(failed).to.equal(true);
             break;
           }
-        } finally {
-          await put(whole);
-        }
+        });
         for (const name of ["ingestion", "transformation", "loading"])
           expect((await cloud.invoke(name)).failed, name).to.equal(false);
         expect(await isTrue()).to.deep.equal([]);
@@ -273,10 +301,116 @@ describe("the deployed service", () => {
     it("takes messages again", () => deliverMessages(true));
   }
 
+  {
+    const AGAIN = "totes-retransformed-local";
+    const again = async (...args: string[]): Promise<Ran> =>
+      spawnTotes(
+        {
+          AWS_ENDPOINT_URL: cloud.emulator.endpoint,
+          AWS_ACCESS_KEY_ID: "test",
+          AWS_SECRET_ACCESS_KEY: "test",
+        },
+        ["rebuild", "--stage", "local", "--fan-out", ...args],
+      );
+    const manifestsIn = async (Bucket: string): Promise<string[]> => {
+      const { Contents = [] } = await cloud.s3.send(
+        new ListObjectsV2Command({ Bucket, Prefix: "_batches/" }),
+      );
+      return Contents.map(({ Key }) => Key!);
+    };
+
+    it("asked for all batches again, says what it takes where it has not", async () => {
+      const { code, err } = await again();
+      expect(err).to.match(
+        /^stage local has no totes-warehouse-local-retransformation: `npx sls deploy --stage local --param "retransform=true"` makes it\n$/,
+      );
+      expect(code).to.equal(2);
+    });
+
+    it("asked for all batches again, makes them by many functions at once, the same, and the same warehouse from them", async () => {
+      const deployed = await cloud.sls(["deploy", ...QUICK, ...RETRANSFORM]);
+      expect(deployed.code, deployed.output).to.equal(0);
+      const { code, out, err } = await again("--schema", "again", "--json");
+      expect(err).to.match(/\n {2}Made +\d+ batches, in /);
+      const batches = await manifestsIn("totes-processed-local");
+      expect(batches.length).to.be.greaterThan(2);
+      expect(JSON.parse(out)).to.deep.include({ same: true });
+      expect(JSON.parse(out).processed).to.include({
+        bucket: AGAIN,
+        newest: batches.length,
+        before: 0,
+      });
+      expect(code).to.equal(0);
+      expect(await manifestsIn(AGAIN)).to.deep.equal(batches);
+      // One child a batch: each ran the function.
+      const { executions = [] } = await cloud.steps.send(
+        new ListExecutionsCommand({ stateMachineArn: MACHINE }),
+      );
+      expect(executions.map(({ status }) => status)).to.deep.equal(["SUCCEEDED"]);
+      const { mapRuns } = await cloud.steps.send(
+        new ListMapRunsCommand({ executionArn: executions[0]!.executionArn }),
+      );
+      const { itemCounts } = await cloud.steps.send(
+        new DescribeMapRunCommand({ mapRunArn: mapRuns![0]!.mapRunArn }),
+      );
+      expect(itemCounts).to.include({ total: batches.length, succeeded: batches.length });
+    });
+
+    it("asked for all batches again, goes on with those that are missing, and names one that cannot be made, with the reason", async () => {
+      const [first, second] = (await manifestsIn(AGAIN)) as [string, string];
+      for (const Key of [first, second])
+        await cloud.s3.send(new DeleteObjectCommand({ Bucket: AGAIN, Key }));
+      const from = { Bucket: "totes-ingestion-local", Key: manifestKey(2) };
+      const { Body } = await cloud.s3.send(new GetObjectCommand(from));
+      const { objects } = JSON.parse(await Body!.transformToString()) as IngestionManifest;
+      const object = { Bucket: from.Bucket, Key: objects[0]!.key };
+      const whole = await cloud.s3.send(new GetObjectCommand(object));
+      const bytes = await whole.Body!.transformToByteArray();
+      await cloud.s3.send(new PutObjectCommand({ ...object, Body: "altered" }));
+      const refused = await again();
+      expect(refused.err, refused.err).to.match(
+        /^RebuildError: 1 of 2 batches were not made \(2\): batch 2: \S+ failed: .* is not what was committed: .*\. The execution arn:\S+ ended as FAILED; the same command goes on with those that are missing$/m,
+      );
+      expect(refused.code).to.equal(2);
+      expect(await manifestsIn(AGAIN))
+        .to.include(first)
+        .and.not.include(second);
+      await cloud.s3.send(new PutObjectCommand({ ...object, Body: bytes }));
+      const { code, out } = await again("--json");
+      const newest = (await manifestsIn("totes-processed-local")).length;
+      expect(JSON.parse(out).processed).to.include({ newest, before: newest - 1, differences: 0 });
+      expect(code).to.equal(0);
+    });
+
+    /** Each permission of the function and of its machine, and a batch that needs it. */
+    const permissions: [role: string, sid: string, action: string, resource: number][] = [
+      ["retransformation", "ReadBatches", "s3:GetObject", 0],
+      ["retransformation", "ReadBatches", "s3:GetObject", 1],
+      ["retransformation", "WriteBatches", "s3:PutObject", 0],
+    ];
+    for (const [role, sid, action, resource] of permissions)
+      it(`asked for all batches again, needs ${action} (${role}: ${sid}, resource ${resource + 1})`, async () => {
+        await withoutPermission(role, sid, action, resource, async () => {
+          await cloud.s3.send(new DeleteObjectCommand({ Bucket: AGAIN, Key: manifestKey(1) }));
+          const { failed, answer } = await cloud.invoke("retransformation", { batch: 1 });
+          expect(JSON.stringify(answer)).to.match(/AccessDenied/);
+          expect(failed).to.equal(true);
+        });
+        expect((await cloud.invoke("retransformation", { batch: 1 })).failed).to.equal(false);
+      });
+
+    it("asked for all batches again, is refused by functions with other table modules", async () => {
+      dropIn(path.join(cloud.project, "tables"));
+      const { code, output } = await cloud.sls(["deploy", ...QUICK, ...RETRANSFORM]);
+      expect(code, output).to.equal(0);
+      await cloud.s3.send(new DeleteObjectCommand({ Bucket: AGAIN, Key: manifestKey(1) }));
+      expect((await again()).err).to.match(
+        /^RebuildError: .*: batch 1: \S+ failed: \w+: this function was deployed with other table modules than the rebuild was started with/,
+      );
+    });
+  }
+
   it("fills a new table module once it is deployed", async () => {
-    dropIn(path.join(cloud.project, "tables"));
-    const { code, output } = await cloud.sls(["deploy", ...QUICK]);
-    expect(code, output).to.equal(0);
     const expected = await shop.any(
       `select o.sales_order_id, o.design_id, d.file_location || '/' || d.file_name as file
          from sales_order o join design d using (design_id) order by 1`,

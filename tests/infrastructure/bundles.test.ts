@@ -11,6 +11,7 @@ const NOT_IN: Readonly<Record<FunctionName, readonly string[]>> = {
   loading: ["src/ingestion", "src/transformation"],
   reconciliation: ["cli"],
   compaction: [...POSTGRES, "src/ingestion", "src/transformation", "src/loading", "tables"],
+  retransformation: [...POSTGRES, "src/ingestion", "src/loading", "@aws-sdk/client-sfn"],
 };
 
 describe("the bundle of", () => {

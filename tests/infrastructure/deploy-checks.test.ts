@@ -117,6 +117,8 @@ function checksWith(answers: Answers) {
           stage: {
             ingestionBucket: "lake-in",
             processedBucket: "lake-out",
+            retransform: false,
+            retransformedBucket: "lake-again",
             secrets: "existing",
             sourceSecret: "totes/dev/source",
             warehouseSecret: "totes/dev/warehouse",
@@ -160,6 +162,17 @@ describe("before a deploy", () => {
       "checkBuckets",
       { foreign: ["lake-out"] },
       /lake-out is taken: somebody else has it/,
+    );
+  });
+
+  it("the name of the bucket that is filled again counts where the stage has one", async () => {
+    const foreign = ["lake-again"];
+    await checksWith({ foreign }).checks.checkBuckets();
+    sandbox.restore();
+    await refused(
+      "checkBuckets",
+      { foreign, parameters: { retransform: true } },
+      /lake-again is taken: somebody else has it, .*; choose another: --param "retransformedBucket=…"/,
     );
   });
 
@@ -237,11 +250,16 @@ describe("sls remove", () => {
 
   it("empties the buckets that the stack has, and no other of that parameter", async () => {
     const { checks, deleted } = checksWith({
-      resources: { ...STACK, IngestionBucket: "new-lake" },
-      buckets: { "lake-in": ["old"], "lake-out": ["a", "b"], "new-lake": ["c"] },
+      resources: { ...STACK, IngestionBucket: "new-lake", RetransformedBucket: "lake-again" },
+      buckets: {
+        "lake-in": ["old"],
+        "lake-out": ["a", "b"],
+        "new-lake": ["c"],
+        "lake-again": ["d"],
+      },
     });
     await checks.letGo();
-    expect(deleted).to.have.members(["new-lake/c", "lake-out/a", "lake-out/b"]);
+    expect(deleted).to.have.members(["new-lake/c", "lake-out/a", "lake-out/b", "lake-again/d"]);
   });
 
   it("keeps what was deployed to be kept, whatever the parameters say today", async () => {

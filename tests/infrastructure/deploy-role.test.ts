@@ -24,6 +24,7 @@ describe("infrastructure/deploy-role.yml", () => {
       securityGroupIds: "sg-0a",
       secretsKeyArn: "arn:aws:kms:eu-west-2:000000000000:key/0a",
       athena: "true",
+      retransform: "true",
     });
   });
 
@@ -39,7 +40,7 @@ describe("infrastructure/deploy-role.yml", () => {
 
   it("may make roles by the names that the service gives them, and not itself", () => {
     const names = rolesOf(prod).map(({ Properties }) => String(Properties["RoleName"]));
-    expect(names).to.have.length(5);
+    expect(names).to.have.length(7);
     for (const name of names) expect(name).to.match(/^totes-warehouse-prod-/);
     expect(deployRole).to.match(/role\/totes-warehouse-\$\{Stage\}-\*/);
     expect(deployRole).to.include("RoleName: !Sub totes-deploy-${Stage}");

@@ -27,7 +27,9 @@ async function commandsOf(name: FunctionName): Promise<string[]> {
 
 describe("the permissions of", () => {
   let template: Template;
-  before(async () => (template = await readPackaged("dev", { compaction: "true" })));
+  before(
+    async () => (template = await readPackaged("dev", { compaction: "true", retransform: "true" })),
+  );
 
   for (const name of FUNCTIONS)
     it(`${name} are what its bundle can ask for`, async () => {

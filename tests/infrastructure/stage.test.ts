@@ -36,6 +36,9 @@ const GIVEN = {
   batchRows: 100_000,
   batchBytes: 33_554_432,
   transformationConcurrency: 2,
+  retransform: false,
+  retransformedBucket: { "Fn::Sub": "totes-retransformed-dev-${AWS::AccountId}" },
+  retransformConcurrency: 5,
   continueAtOnce: true,
   reservedConcurrency: null,
   logLevel: "INFO",
@@ -119,6 +122,14 @@ describe("stage parameters", () => {
     [
       { transformationConcurrency: 1 },
       "transformationConcurrency: expected a whole number from 2 to 1000, found 1",
+    ],
+    [
+      { retransformConcurrency: 0 },
+      "retransformConcurrency: expected a whole number from 1 to 10000, found 0",
+    ],
+    [
+      { retransformedBucket: GIVEN.processedBucket },
+      "processedBucket, retransformedBucket: one bucket was given twice",
     ],
     [{ timeout: 901 }, "timeout: expected a whole number from 1 to 900, found 901"],
     [

@@ -15,9 +15,11 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
     let functions: [string, Resource][];
     let alarms: Resource[];
     const isLocal = stage === "local";
-    const isCompacted = parameters["compaction"] === "true";
-    const count = isCompacted ? 5 : 4;
+    const ifCompacted = (one: string): string[] =>
+      parameters["compaction"] === "true" ? [one] : [];
     const hasAthena = "athena" in parameters;
+    const retransforms = parameters["retransform"] === "true";
+    const ifRetransforming = (one: string): string[] => (retransforms ? [one] : []);
     before(async () => {
       template = await readPackaged(stage, parameters);
       functions = ofType(template, "AWS::Lambda::Function");
@@ -30,7 +32,8 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "TransformationLambdaFunction",
         "LoadingLambdaFunction",
         "ReconciliationLambdaFunction",
-        ...(isCompacted ? ["CompactionLambdaFunction"] : []),
+        ...ifCompacted("CompactionLambdaFunction"),
+        ...ifRetransforming("RetransformationLambdaFunction"),
       ]);
       for (const [, { Properties }] of functions)
         expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
@@ -40,9 +43,14 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "TransformationRole",
         "LoadingRole",
         "ReconciliationRole",
-        ...(isCompacted ? ["CompactionRole"] : []),
+        ...ifCompacted("CompactionRole"),
+        ...ifRetransforming("RetransformationRole"),
       ]);
-      expect(ofType(template, "AWS::IAM::Role")).to.have.length(count + (hasAthena ? 1 : 0));
+      expect(ofType(template, "AWS::IAM::Role").map(([id]) => id)).to.have.members([
+        ...roles,
+        ...ifRetransforming("RetransformationMachineRole"),
+        ...(hasAthena ? ["AthenaReaderRole"] : []),
+      ]);
     });
 
     it("has bundles of less than a megabyte", () => {
@@ -51,7 +59,8 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "transformation",
         "loading",
         "reconciliation",
-        ...(isCompacted ? ["compaction"] : []),
+        ...ifCompacted("compaction"),
+        "retransformation",
       );
       for (const [name, size] of Object.entries(template.sizes))
         expect(size, name).to.be.lessThan(LIMIT);
@@ -64,6 +73,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         LoadingLambdaFunction: ["PARQUET_CODEC", "WAREHOUSE_SECRET"],
         ReconciliationLambdaFunction: ["PARQUET_CODEC", "SOURCE_SECRET", "WAREHOUSE_SECRET"],
         CompactionLambdaFunction: ["PARQUET_CODEC"],
+        RetransformationLambdaFunction: ["PARQUET_CODEC"],
       };
       for (const [id, { Properties }] of functions) {
         const variables = Properties["Environment"].Variables as Record<string, unknown>;
@@ -93,13 +103,13 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         if (Sid !== "NetworkInterfaces") expect([Resource].flat(), Sid).to.not.include("*");
       }
       const inVpc = statements.filter(({ Sid }) => Sid === "NetworkInterfaces").length;
-      expect(inVpc).to.equal("subnetIds" in parameters ? count : 0);
+      expect(inVpc).to.equal("subnetIds" in parameters ? functions.length : 0);
     });
 
     it("closes every bucket: private, encrypted, versioned, tidied, by TLS alone", () => {
       const buckets = ofType(template, "AWS::S3::Bucket");
-      // The lake's two, serverless' own for deployments, and what Athena answers.
-      expect(buckets).to.have.length(hasAthena ? 4 : 3);
+      // The lake's two, serverless' own for deployments, the one that is filled again, and what Athena answers.
+      expect(buckets).to.have.length(3 + (retransforms ? 1 : 0) + (hasAthena ? 1 : 0));
       const policies = ofType(template, "AWS::S3::BucketPolicy").map(([, one]) => one.Properties);
       for (const [id, { Properties }] of buckets) {
         expect(Object.values(Properties["PublicAccessBlockConfiguration"]), id).to.deep.equal([
@@ -272,13 +282,13 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "cron(0 2 * * ? *)",
         "cron(30 1 * * ? *)",
       ]);
-      expect(timesOf("Compaction")).to.deep.equal(isCompacted ? ["cron(0 3 ? * SUN *)"] : []);
+      expect(timesOf("Compaction")).to.deep.equal(ifCompacted("cron(0 3 ? * SUN *)"));
       const inputs = rules.flatMap(({ Targets }) => Targets.flatMap((one: any) => one.Input ?? []));
       expect(inputs).to.deep.equal(['{"deletes":true,"share":0.1}']);
       for (const { State } of rules)
         expect(State).to.equal(parameters["scheduleEnabled"] === "false" ? "DISABLED" : "ENABLED");
       const configs = ofType(template, "AWS::Lambda::EventInvokeConfig");
-      expect(configs).to.have.length(count);
+      expect(configs).to.have.length(4 + ifCompacted("compaction").length);
       for (const [id, { Properties }] of configs)
         expect(Properties, id).to.include({
           MaximumRetryAttempts: 0,
@@ -288,20 +298,22 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
 
     it("keeps every function's log for a stated time", () => {
       const groups = ofType(template, "AWS::Logs::LogGroup");
-      expect(groups).to.have.length(count);
+      expect(groups).to.have.length(functions.length);
       for (const [id, { Properties }] of groups) {
         expect(Properties["RetentionInDays"], id).to.equal(stage === "prod" ? 365 : 30);
         expect(Properties["KmsKeyId"] !== undefined, id).to.equal(stage === "prod");
       }
     });
 
-    it("watches every function and queue, the rows in quarantine and the freshness", () => {
+    it("watches every function that works by itself, every queue, the rows in quarantine and the freshness", () => {
       const watched = (metric: string): string[] =>
         alarms
           .filter(({ Properties }) => Properties["MetricName"] === metric)
           .map(({ Properties }) => referencesIn(Properties["Dimensions"])[0]!);
       for (const metric of ["Errors", "Throttles", "Duration"])
-        expect(watched(metric), metric).to.have.members(functions.map(([id]) => id));
+        expect(watched(metric), metric).to.have.members(
+          functions.map(([id]) => id).filter((id) => id !== "RetransformationLambdaFunction"),
+        );
       expect(watched("ApproximateNumberOfMessagesVisible")).to.have.members([
         "IngestionDeadLetters",
         "TransformationDeadLetters",
@@ -424,6 +436,24 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       expect(named.map((arn) => arn.split(":alarm:")[1])).to.have.members(
         alarms.map(({ Properties }) => Properties["AlarmName"]),
       );
+    });
+
+    it("lets a state machine run the function retransformation, each batch in a child, and nothing else", () => {
+      const machines = ofType(template, "AWS::StepFunctions::StateMachine");
+      expect(machines).to.have.length(retransforms ? 1 : 0);
+      for (const [, { Properties }] of machines) {
+        const { Batches } = Properties["Definition"].States;
+        expect(Batches).to.deep.include({ Type: "Map", MaxConcurrency: 5 });
+        expect(Batches.ItemProcessor.ProcessorConfig.Mode).to.equal("DISTRIBUTED");
+        expect(Properties["DefinitionSubstitutions"]).to.deep.equal({
+          Bucket: { Ref: "RetransformedBucket" },
+          Function: { "Fn::GetAtt": ["RetransformationLambdaFunction", "Arn"] },
+        });
+        expect(referencesIn(Properties["RoleArn"])).to.deep.equal(["RetransformationMachineRole"]);
+      }
+      // What is made again tells no queue: the warehouse goes on with what it has.
+      const { RetransformedBucket } = template.Resources;
+      expect(RetransformedBucket?.Properties["NotificationConfiguration"]).to.equal(undefined);
     });
 
     it("has no circular dependency, and refers to nothing that is not there", () => {

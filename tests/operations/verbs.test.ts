@@ -139,6 +139,7 @@ describe("the verbs that show a pipeline", () => {
   it("tell how the functions are, and whether they are of one build", async () => {
     const places = { ...(await placesOf(p)), stage: "dev" };
     const usual: Configuration = {
+      arn: "arn:aws:lambda:eu-west-2:123456789012:function:one",
       state: "Active",
       lastUpdate: "Successful",
       memoryMb: 512,

@@ -184,7 +184,11 @@ describe("totes rebuild", () => {
 
   it("is told what it asks for, or asked again", async () => {
     const refused: [string[], string][] = [
-      [[], "say what: --schema NAME, --secret NAME, --processed BUCKET or --verify"],
+      [[], "say what: --schema NAME, --secret NAME, --processed BUCKET, --fan-out or --verify"],
+      [
+        ["--processed", "a", "--fan-out"],
+        "--fan-out has a bucket of its own: it goes without --processed",
+      ],
       [["--verify", "--schema", "a"], "--verify goes alone"],
       [["--verify", "--no-compare"], "--verify goes alone"],
       [

@@ -1,0 +1,56 @@
+import {
+  DescribeExecutionCommand,
+  DescribeMapRunCommand,
+  ListMapRunsCommand,
+  SFNClient,
+  StartExecutionCommand,
+} from "@aws-sdk/client-sfn";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** A state machine that cannot be started or asked: says which, and why. */
+export class ExecutionError extends Error {
+  override readonly name = "ExecutionError";
+}
+
+/** How an execution of a state machine ended. */
+export interface Ended {
+  readonly arn: string;
+  /** `SUCCEEDED`, or what it came to. */
+  readonly status: string;
+}
+
+/** Milliseconds between two looks. */
+const EVERY = 1_000;
+
+/**
+ * Starts a state machine that is one distributed map, and waits for its end.
+ * @param done told how many of the map's items are done, again and again
+ * @throws ExecutionError
+ */
+export async function execute(
+  stateMachineArn: string,
+  input: object,
+  done: (items: number) => void,
+): Promise<Ended> {
+  const client = new SFNClient({});
+  try {
+    const { executionArn: arn } = await client.send(
+      new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }),
+    );
+    for (;;) {
+      const { status } = await client.send(new DescribeExecutionCommand({ executionArn: arn }));
+      const { mapRuns } = await client.send(new ListMapRunsCommand({ executionArn: arn }));
+      for (const { mapRunArn } of mapRuns ?? []) {
+        const { itemCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
+        done(itemCounts?.succeeded ?? 0);
+      }
+      if (status !== "RUNNING") return { arn: arn!, status: String(status) };
+      await delay(EVERY);
+    }
+  } catch (cause) {
+    const { name, message } = cause as Error;
+    throw new ExecutionError(`${stateMachineArn}: ${name}: ${message}`, { cause });
+  } finally {
+    client.destroy();
+  }
+}
