@@ -1,9 +1,8 @@
 /** A copy of the lake on this machine: what an engine reads that cannot reach the bucket. */
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import * as v from "valibot";
-import { getObject, listKeys } from "../aws/s3.ts";
-import { BATCHES, manifestKey, receiptKey } from "../lake/keys.ts";
+import { listCompactions, readCompaction, type Compaction } from "../lake/compactions.ts";
+import { BATCHES, compactionKey, manifestKey, receiptKey } from "../lake/keys.ts";
 import {
   listBatches,
   ManifestError,
@@ -119,39 +118,12 @@ async function discardOther(bucket: string, folder: string, first: number): Prom
   if (JSON.stringify(found?.manifest) !== kept) await rm(folder, { recursive: true });
 }
 
-const object = v.object({
-  table: v.string(),
-  key: v.string(),
-  rows: v.number(),
-  bytes: v.number(),
-  sha256: v.string(),
-});
-const compaction = v.object({
-  from: v.number(),
-  to: v.number(),
-  kind: v.literal("compaction"),
-  committed_at: v.string(),
-  objects: v.array(object),
-  deleted: v.array(object),
-});
-type Compaction = v.InferOutput<typeof compaction>;
-const compactionLine = v.pipe(v.string(), v.parseJson(), compaction);
-
-const COMPACTIONS = "_compactions/";
-const COMPACTION_BYTES = 64 << 20;
-
 async function copyCompactions(bucket: string, folder: string): Promise<Compaction[]> {
   const found: Compaction[] = [];
-  for (const key of await listKeys(bucket, COMPACTIONS, "")) {
-    const body = await getObject(bucket, key, COMPACTION_BYTES);
-    const parsed = v.safeParse(compactionLine, body?.toString() ?? "");
-    if (!parsed.success)
-      throw new ManifestError(
-        `s3://${bucket}/${key} is no compaction's manifest (${v.getDotPath(parsed.issues[0]) ?? "it"}: ${parsed.issues[0].message}); ` +
-          "restore the version that was written first",
-      );
-    await put(path.join(folder, key), body!);
-    found.push(parsed.output);
+  for (const to of await listCompactions(bucket)) {
+    const { manifest } = await readCompaction(bucket, to);
+    await put(path.join(folder, compactionKey(to)), JSON.stringify(manifest));
+    found.push(manifest);
   }
   return found;
 }

@@ -53,6 +53,7 @@ export async function compact(
     from,
     to,
     kind: "compaction",
+    run: "c0mpac7i0n00",
     previous_sha256: null,
     committed_at: new Date().toISOString(),
     manifests: manifests.map(sha256),

@@ -196,7 +196,7 @@ describe("totes lake", function () {
       const { code, err } = await call("query", "select 1");
       expect(code).to.equal(2);
       expect(err).to.match(
-        /^ManifestError: s3:\/\/processed-\d+\/_compactions\/0000000002\.json is no compaction's manifest \(to: .*\); restore/,
+        /^ManifestError: s3:\/\/processed-\d+\/_compactions\/0000000002\.json: \w+: .*; restore/,
       );
     });
 
