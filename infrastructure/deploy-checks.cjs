@@ -1,5 +1,5 @@
 // A serverless plugin: what can only be known by asking AWS is asked before anything is created, and each refusal says what
-// to do; what `sls remove` leaves is said, or emptied. Loaded with require(): keep it CommonJS.
+// to do; what `sls remove` leaves is said, or emptied. A function that a stage has not is left out. Loaded with require(): keep it CommonJS.
 const { setTimeout: delay } = require("node:timers/promises");
 const {
   DeleteObjectsCommand,
@@ -19,6 +19,7 @@ module.exports = class DeployChecks {
       await this.checkAccount();
     };
     this.hooks = {
+      initialize: () => this.leaveOut(),
       "before:package:initialize": () => this.checkMail(),
       "before:deploy:deploy": async () => {
         await checked();
@@ -30,6 +31,17 @@ module.exports = class DeployChecks {
         await this.letGo();
       },
     };
+  }
+
+  /**
+   * A function that the stage has not. A CloudFormation condition would leave it out as well, but serverless would miss it at each
+   * deploy, and never find that nothing has changed.
+   */
+  leaveOut() {
+    if (this.stage.retransform) return;
+    const { functions, resources } = this.serverless.service;
+    delete functions.retransformation;
+    delete resources.extensions.RetransformationLogGroup;
   }
 
   /** Only where it counts: logs and the like are to be had without. */

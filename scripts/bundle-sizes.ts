@@ -51,7 +51,7 @@ export function sizeRows(bundles: readonly ReadonlyMap<string, number>[]): strin
 async function zipSizes(): Promise<number[]> {
   const folder = mkdtempSync(path.join(tmpdir(), "bundles-"));
   try {
-    await packageStage("dev", { compaction: "true" }, folder);
+    await packageStage("dev", { compaction: "true", retransform: "true" }, folder);
     return FUNCTIONS.map((name) => statSync(path.join(folder, `${name}.zip`)).size);
   } finally {
     rmSync(folder, { recursive: true });

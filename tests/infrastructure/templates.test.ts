@@ -60,7 +60,7 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         "loading",
         "reconciliation",
         ...ifCompacted("compaction"),
-        "retransformation",
+        ...ifRetransforming("retransformation"),
       );
       for (const [name, size] of Object.entries(template.sizes))
         expect(size, name).to.be.lessThan(LIMIT);
@@ -450,7 +450,9 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
         expect(Batches.ItemProcessor.ProcessorConfig.Mode).to.equal("DISTRIBUTED");
         expect(Properties["DefinitionSubstitutions"]).to.deep.equal({
           Bucket: { Ref: "RetransformedBucket" },
-          Function: { "Fn::GetAtt": ["RetransformationLambdaFunction", "Arn"] },
+          Function: {
+            "Fn::Sub": `arn:\${AWS::Partition}:lambda:\${AWS::Region}:\${AWS::AccountId}:function:totes-warehouse-${stage}-retransformation`,
+          },
         });
         expect(referencesIn(Properties["RoleArn"])).to.deep.equal(["RetransformationMachineRole"]);
       }
