@@ -17,7 +17,7 @@ const PARTS = {
   pipeline: testsIn("pipeline").concat("--ignore", "tests/pipeline/invoke-local.test.ts"),
   /** What stands around the service: AWS and the shop on this machine, commands, measurements, templates. */
   around: [
-    ...testsIn("analytics bench cli infrastructure localstack operations totesys watch"),
+    ...testsIn("analytics bench cli infrastructure lake localstack operations totesys watch"),
     // Packages into the folder that the templates' tests package into.
     "tests/pipeline/invoke-local.test.ts",
   ],
