@@ -119,11 +119,17 @@ function write(terminal: Terminal, time: string, line: LogLine): void {
     batch === undefined ? [] : `batch ${batch}`,
     table ?? [],
     message,
-    ...Object.entries(line.more).map(([name, value]) => `${name}=${inShort(name, value)}`),
+    ...Object.entries(line.more)
+      .filter(([, value]) => !isEmpty(value))
+      .map(([name, value]) => `${name}=${inShort(name, value)}`),
     request === undefined ? [] : `request=${request}`,
   ].flat();
   terminal.item(what.join("  "), `${time.slice(11, 23)}  ${line.function.padEnd(14)}  `);
 }
+
+/** Of a list or a record that has nothing there is nothing to say to a person. */
+const isEmpty = (value: unknown): boolean =>
+  typeof value === "object" && (value === null || Object.keys(value).length === 0);
 
 /** An error's class, which its message stands beside; anything else as it is. */
 function inShort(name: string, value: unknown): string {
