@@ -40,7 +40,7 @@ export const GROUPS: readonly Group[] = [
     name: "parquet",
     mutate: sources("src/parquet", "bits schema checks dictionary encode decode hyparquet"),
     specs: specs(
-      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/footer parquet/codec parquet/hyparquet",
+      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/decode-damaged parquet/decode-texts parquet/footer parquet/codec parquet/hyparquet",
     ),
   },
   {
