@@ -206,6 +206,20 @@ describe("ColumnDecoder", () => {
     expect(read({ meta: { codec: "SNAPPY" }, pages: [snappy] })).to.deep.equal([1, -2, 3]);
   });
 
+  it("reads pages of version 2 without levels, and of levels alone", () => {
+    expect(read({ pages: [{ body: three.body, header: v2(3, 0, 0) }] })).to.deep.equal([1, -2, 3]);
+    const nulls = repeated(0, 3, 1);
+    const page = { body: nulls, header: v2(3, 3, nulls.length) };
+    expect(read({ element: optional, pages: [page] })).to.deep.equal([null, null, null]);
+  });
+
+  it("reads on where a row group gave its dictionary up", () => {
+    const indexes = { body: Buffer.from([1, ...two]), header: indexed(3) };
+    const of = { rows: 6, pages: [entries, indexes, three], groups: 2 };
+    expect(read(of)).to.deep.equal([6, 5, 6, 1, -2, 3, 6, 5, 6, 1, -2, 3]);
+    expect(decode(of).distinct).to.equal(undefined);
+  });
+
   it("passes over pages of another kind, and reads pages without values", () => {
     const index = { body: ints(9), header: { type: "INDEX_PAGE" } as const };
     const none = { body: Buffer.alloc(0), header: plain(0) };
