@@ -96,7 +96,8 @@ function strykerOptions(
     ignoreStatic: !whole,
     // A process in which hundreds of pipelines were opened is begun anew: their databases go with it.
     maxTestRunnerReuse: reuse,
-    timeoutMS: 20_000,
+    // Counted as noticed: so much that a busy machine does not come to it.
+    timeoutMS: 60_000,
     timeoutFactor: 3,
     // tsx runs what is instrumented as it is; Stryker would read tsconfig.json with a compiler API that TypeScript 7 lacks.
     disableTypeChecks: false,

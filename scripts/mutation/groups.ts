@@ -38,10 +38,15 @@ export const GROUPS: readonly Group[] = [
   },
   {
     name: "parquet",
-    mutate: sources("src/parquet", "bits schema checks dictionary encode decode hyparquet"),
+    mutate: sources("src/parquet", "bits schema checks dictionary encode"),
     specs: specs(
-      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/footer parquet/codec parquet/hyparquet",
+      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/codec parquet/hyparquet",
     ),
+  },
+  {
+    name: "parquet-files",
+    mutate: sources("src/parquet", "decode hyparquet"),
+    specs: specs("parquet/decode parquet/decode-damaged parquet/decode-texts parquet/footer"),
   },
   {
     name: "ingestion",

@@ -32,7 +32,7 @@ const made = (rows: number): Vector[] => [
     Array.from({ length: rows }, (_, i) => i),
   ),
 ];
-const bytes = writeGroups(own, made(200), 100);
+let bytes: Buffer;
 
 /** The same pages under another footer. */
 function withFooter(change: (footer: FileMetaData) => void): Buffer {
@@ -57,9 +57,15 @@ async function refused(file: Buffer, of = own): Promise<ParquetError> {
 }
 
 describe("a footer", () => {
-  const { row_groups, created_by, schema, num_rows } = parquetMetadata(bytes);
+  let row_groups: FileMetaData["row_groups"];
+  before(() => {
+    bytes = writeGroups(own, made(200), 100);
+    ({ row_groups } = parquetMetadata(bytes));
+  });
 
   it("says who wrote the file, and its columns beneath one root", () => {
+    const { created_by, schema, num_rows } = parquetMetadata(bytes);
+    expect(bytes.subarray(0, 4).toString()).to.equal("PAR1");
     expect(created_by).to.equal("totes-warehouse version 1.0.0 (build hyparquet-writer)");
     expect(schema.map(({ name }) => name)).to.deep.equal(["root", "id", "same", "word", "at"]);
     expect(num_rows).to.equal(200n);
@@ -125,6 +131,16 @@ describe("a footer", () => {
     expect(hyparquet.sizeOf(bytes, fileColumns({ other: text }).slice(0, 1))).to.equal(0);
   });
 
+  it("says which columns there are, and which may be null", async () => {
+    const found = await hyparquet.columnsOf(bytes);
+    expect(found.map(({ name, type, nullable: may }) => [name, type, may])).to.deep.equal([
+      ["id", "integer", false],
+      ["same", "integer", false],
+      ["word", "text", true],
+      ["at", "text", false],
+    ]);
+  });
+
   it("may have row groups without rows", async () => {
     const file = withFooter((footer) => {
       const [first] = footer.row_groups;
@@ -157,14 +173,12 @@ describe("a footer", () => {
     expect(message).to.equal('column "same": found bigint, expected integer');
   });
 
-  const noFiles: [string, Buffer][] = [
-    ["too short", Buffer.from("PAR1   PAR1")],
-    ["begins otherwise", Buffer.concat([Buffer.from("PAR2"), bytes.subarray(4)])],
-  ];
-  for (const [why, file] of noFiles)
-    it(`is not looked for in what is ${why} than a Parquet file`, async () => {
-      expect((await refused(file)).message).to.equal("this is no Parquet file");
-    });
+  it("is not looked for in what is too short for a Parquet file, or begins otherwise", async () => {
+    const short = Buffer.from("PAR1   PAR1");
+    expect((await refused(short)).message).to.equal("this is no Parquet file");
+    const other = Buffer.concat([Buffer.from("PAR2"), bytes.subarray(4)]);
+    expect((await refused(other)).message).to.equal("this is no Parquet file");
+  });
 
   it("is damaged where its length reaches beyond the file, which is said with its cause", async () => {
     const error = await refused(Buffer.from("PAR1\xff\0\0\0PAR1", "latin1"));
@@ -249,5 +263,12 @@ describe("a footer", () => {
       fileColumns({ added: nullable(bigint) }).slice(0, 1),
     );
     expect(storedOf(added!)).to.deep.equal(Array<null>(200).fill(null));
+    const stretch = { from: 150, to: 153 };
+    const of = [...fileColumns({ added: nullable(bigint) }).slice(0, 1), at!];
+    const some = await hyparquet.read(bytes, of, stretch);
+    expect(some.map(storedOf)).to.deep.equal([
+      [null, null, null],
+      [50, 51, 52].map((i) => i + 100),
+    ]);
   });
 });
