@@ -124,6 +124,17 @@ describe("the deployed service", () => {
     }
   };
 
+  /** A verb of the command line on the deployed stage. */
+  const totes = (...args: string[]): Promise<Ran> =>
+    spawnTotes(
+      {
+        AWS_ENDPOINT_URL: cloud.emulator.endpoint,
+        AWS_ACCESS_KEY_ID: "test",
+        AWS_SECRET_ACCESS_KEY: "test",
+      },
+      [...args, "--stage", "local"],
+    );
+
   it("is refused where a bucket's name is taken", async () => {
     await cloud.s3.send(new CreateBucketCommand({ Bucket: "somebodys" }));
     await refused(
@@ -200,6 +211,41 @@ describe("the deployed service", () => {
     await silentUpdates(shop, { seed: 4 });
     await late.commit();
     await eventuallyTrue(100);
+  });
+
+  it("answers to the verbs of the command line", async () => {
+    const json = async (...args: string[]): Promise<any> => {
+      const { code, out, err } = await totes(...args, "--json");
+      expect(code, `totes ${args.join(" ")}: ${err}`).to.equal(0);
+      return out.includes("\n{")
+        ? out
+            .trimEnd()
+            .split("\n")
+            .map((line) => JSON.parse(line))
+        : JSON.parse(out);
+    };
+    const { verdict, checks } = await json("status");
+    expect(verdict.status).to.equal("ok");
+    const queues = (checks as { id: string; status: string }[]).find(({ id }) => id === "queues");
+    expect(queues!.status).to.equal("ok");
+    const findings = (await json("doctor")) as { title: string; status: string }[];
+    expect(findings.filter(({ status }) => status === "bad")).to.deep.equal([]);
+    const { total } = await json("batches");
+    expect(total).to.be.greaterThan(2);
+    expect(await json("batch", "1")).to.include({ batch: 1, status: "loaded", chain: "equal" });
+    const lines = (await json("logs", "--batch", "1")) as { function: string; batch: number }[];
+    expect([...new Set(lines.map((line) => line.function))]).to.deep.equal([
+      "ingestion",
+      "transformation",
+      "loading",
+    ]);
+    expect(await json("replay", "1")).to.include({
+      transformation: "done already",
+      isLoaded: true,
+    });
+    expect((await json("reconcile")).report).to.include({ differences: 0 });
+    expect(await json("redrive", "--yes")).to.deep.equal({ moved: {} });
+    expect(await json("run")).to.include({ outcome: "nothing changed", batch: total });
   });
 
   it("takes a commit of the shop to the warehouse in a moment, once it is woken", async () => {
@@ -303,15 +349,7 @@ describe("the deployed service", () => {
 
   {
     const AGAIN = "totes-retransformed-local";
-    const again = async (...args: string[]): Promise<Ran> =>
-      spawnTotes(
-        {
-          AWS_ENDPOINT_URL: cloud.emulator.endpoint,
-          AWS_ACCESS_KEY_ID: "test",
-          AWS_SECRET_ACCESS_KEY: "test",
-        },
-        ["rebuild", "--stage", "local", "--fan-out", ...args],
-      );
+    const again = (...args: string[]): Promise<Ran> => totes("rebuild", "--fan-out", ...args);
     const manifestsIn = async (Bucket: string): Promise<string[]> => {
       const { Contents = [] } = await cloud.s3.send(
         new ListObjectsV2Command({ Bucket, Prefix: "_batches/" }),
