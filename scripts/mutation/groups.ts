@@ -40,7 +40,7 @@ export const GROUPS: readonly Group[] = [
     name: "parquet",
     mutate: sources("src/parquet", "bits schema checks dictionary encode"),
     specs: specs(
-      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/codec parquet/hyparquet",
+      "parquet/bits parquet/schema parquet/checks parquet/dictionary parquet/encode parquet/decode parquet/decode-damaged parquet/codec parquet/hyparquet",
     ),
   },
   {

@@ -142,7 +142,7 @@ describe("deletes of rows in quarantine", () => {
       const [doubted] = await deletedOf(p, tables);
       expect(doubted).to.deep.include({ live: 291, gone: 101, keys: [] });
       expect(doubted!.doubt).to.match(
-        /^101 of 291 rows of thing are gone, more than are deleted in a day; .*"confirmed": \["thing"\]/,
+        /^101 of 291 rows of thing are gone, more than are deleted in a day; .*`totes deletes --confirm thing`/,
       );
       const [confirmed] = await deletedOf(p, tables, { confirmed: ["thing"] });
       expect(confirmed!.keys).to.have.length(101);
