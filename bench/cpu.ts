@@ -8,14 +8,18 @@ const TICKS_A_SECOND = 100;
  * for, for PostgreSQL's have none. undefined where there is no /proc to ask.
  */
 export function cpuOfChildren(pid: number): number | undefined {
-  const parent = statOf(pid);
-  if (!parent) return undefined;
-  const alive = readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map((name) => statOf(Number(name)))
-    .filter((stat) => stat?.parent === pid)
-    .reduce((sum, stat) => sum + (stat?.own ?? 0), 0);
-  return (parent.ofEnded + alive) / TICKS_A_SECOND;
+  for (;;) {
+    const before = statOf(pid);
+    const alive = readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map((name) => statOf(Number(name)))
+      .filter((stat) => stat?.parent === pid)
+      .reduce((sum, stat) => sum + (stat?.own ?? 0), 0);
+    const after = statOf(pid);
+    if (!before || !after) return undefined;
+    // One that ended in between is in neither sum.
+    if (before.ofEnded === after.ofEnded) return (after.ofEnded + alive) / TICKS_A_SECOND;
+  }
 }
 
 /** In ticks. https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
