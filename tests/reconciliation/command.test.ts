@@ -28,7 +28,7 @@ describe("totes reconcile", () => {
     const { code, out, err } = await spawnTotes(p.env, ["reconcile"]);
     expect(err).to.equal("");
     expect(out).to.include("No difference.");
-    expect(out).to.match(/^ +rows +ranges +differences +s$/m);
+    expect(out).to.match(/^ +source rows +ranges +differences +s$/m);
     expect(out).to.match(/^ {2}fact_sales_order +50 +1 +0 +\d+\.\d$/m);
     expect(code).to.equal(0);
   });
