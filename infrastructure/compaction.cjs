@@ -2,6 +2,8 @@
 // its log. Its alarms are in alarms.cjs. Loaded with require(): keep it CommonJS.
 /** Seconds: a first compaction of a year's lake is many, and each invocation does as many as it has time for. */
 const TIMEOUT = 900;
+/** MB: twice what it takes where Node 24 lets much lie about. It runs once a week. */
+const memoryOf = ({ memorySize }) => Math.max(1024, memorySize);
 const noValue = { Ref: "AWS::NoValue" };
 
 module.exports = async ({ resolveVariable }) => {
@@ -15,6 +17,7 @@ module.exports = async ({ resolveVariable }) => {
         description: "Turns the small objects of batches that were loaded some time ago into few.",
         role: "CompactionRole",
         timeout: TIMEOUT,
+        memorySize: memoryOf(stage),
         maximumRetryAttempts: 0, // the next one does the same work
         maximumEventAge: 300,
         environment: { PARQUET_CODEC: "hyparquet" },
@@ -39,7 +42,7 @@ module.exports = async ({ resolveVariable }) => {
     },
   };
 };
-module.exports.TIMEOUT = TIMEOUT;
+Object.assign(module.exports, { TIMEOUT, memoryOf });
 
 const statement = (Sid, Action, Resource, Effect = "Allow") => ({ Sid, Effect, Action, Resource });
 const under = (prefix) => ({ "Fn::Sub": `\${ProcessedBucket.Arn}/${prefix}*` });

@@ -1,5 +1,7 @@
 // The dashboard answers in one look: is it fresh, how much moves, what waits, what failed, what it costs.
 // Loaded with require(): keep it CommonJS.
+const { memoryOf } = require("./compaction.cjs");
+
 const ALWAYS = ["ingestion", "transformation", "loading", "reconciliation"];
 /** USD, eu-west-2, arm64: a GB-second, and a request. https://aws.amazon.com/lambda/pricing/ */
 const GB_SECOND = 0.0000133334;
@@ -157,8 +159,9 @@ module.exports = async ({ resolveVariable }) => {
     lambda("Duration", of, { id: `d${i}`, stat: "Sum", visible: false }),
     lambda("Invocations", of, { id: `n${i}`, stat: "Sum", visible: false }),
   ]);
+  const memoryMb = (of) => (of === "compaction" ? memoryOf({ memorySize }) : memorySize);
   const cost = functions.map((of, i) => ({
-    expression: `d${i} / 1000 * ${memorySize / 1024} * ${GB_SECOND} + n${i} * ${REQUEST}`,
+    expression: `d${i} / 1000 * ${memoryMb(of) / 1024} * ${GB_SECOND} + n${i} * ${REQUEST}`,
     label: of,
     id: `c${i}`,
   }));

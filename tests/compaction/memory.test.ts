@@ -11,8 +11,12 @@ import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline } from "../support/pipeline.ts";
 import { readCompactionOf } from "./support.ts";
 
-/** Bytes. The function has 512 MB; node 24 lets more lie about than node 20 before it collects. */
-const MOST = 400 * 1024 * 1024;
+/**
+ * Bytes. The function has 1,024 MB on AWS; Node 24 lets some 200 MB more of buffers lie about than Node 20 before it collects.
+ * All rows of the larger run, held at once, would take 450 MB by themselves.
+ */
+const MOST = 640 * 1024 * 1024;
+const MEMORY = 1024;
 
 describe("the memory that a compaction takes", function () {
   this.timeout(240_000);
@@ -37,7 +41,7 @@ describe("the memory that a compaction takes", function () {
       module: path.join(folder, "compaction.cjs"),
       worker: path.join(folder, "worker.mjs"),
       env: { ...p.env },
-      memoryMb: 512,
+      memoryMb: MEMORY,
       timeoutMs: 200_000,
     });
     try {
@@ -52,7 +56,8 @@ describe("the memory that a compaction takes", function () {
   }
 
   it("is bounded, and does not grow with the batches", async () => {
-    // One object, and two.
-    for (const batches of [4, 13]) expect(await peakOf(batches, 100_000)).to.be.lessThan(MOST);
+    // One object, and four.
+    for (const batches of [4, 40])
+      expect(await peakOf(batches, 100_000), `${batches} batches`).to.be.lessThan(MOST);
   });
 });

@@ -37,6 +37,11 @@ for (const [what, [stage, parameters]] of Object.entries(STAGES))
       ]);
       for (const [, { Properties }] of functions)
         expect(Properties).to.deep.include({ Runtime: "nodejs24.x", Architectures: ["arm64"] });
+      const memory = new Map(
+        functions.map(([id, { Properties }]) => [id, Properties["MemorySize"]]),
+      );
+      expect(memory.get("CompactionLambdaFunction")).to.equal(ifCompacted("it")[0] && 1024);
+      expect(memory.get("LoadingLambdaFunction")).to.equal(512);
       const roles = functions.map(([, { Properties }]) => referencesIn(Properties["Role"])[0]);
       expect(roles).to.have.members([
         "IngestionRole",
