@@ -1,4 +1,5 @@
 // The lake itself: what other engines make of it, and what becomes of it in the long run.
+import { listed } from "../../src/words.ts";
 import { UsageError } from "../options.ts";
 import { useStage } from "../stage.ts";
 import { defineVerb, stageOptions, type Say } from "../verb.ts";
@@ -26,6 +27,18 @@ const ACTS = {
   compact: onStage(compact),
   retire: onStage(retire),
 } as const satisfies Readonly<Record<string, Act>>;
+
+/** The options that some acts have, and what each of these takes. */
+const TAKES: Readonly<Record<string, readonly (keyof typeof ACTS)[]>> = {
+  question: ["query"],
+  dialect: ["sql"],
+  lake: ["sql"],
+  "as-of": ["sql", "query"],
+  skip: ["sql"],
+  to: ["compact"],
+  keep: ["compact"],
+  "dry-run": ["compact", "retire"],
+};
 
 export const lake = defineVerb({
   command: "lake <action> [question]",
@@ -57,9 +70,14 @@ export const lake = defineVerb({
           }),
         ),
       ),
-    ).check(({ action, question }) => {
+    ).check((given) => {
+      const { action, question } = given;
       if (action !== "query" && question !== undefined)
         throw new UsageError(`"${question}" is a word too many`);
+      // What would be passed over might be what somebody counts on.
+      for (const [option, acts] of Object.entries(TAKES))
+        if (given[option] !== undefined && given[option] !== false && !acts.includes(action))
+          throw new UsageError(`--${option} is of ${listed(acts)} alone, not of ${action}`);
       return true;
     }),
   run: ({ action, stage, region, ...asked }, say) =>
