@@ -6,7 +6,7 @@ import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
 
 /** Processes at a time: tests wait for databases and functions about half of their time. */
-const AT_ONCE = 4;
+const AT_ONCE = 3;
 
 const testsIn = (folders: string): string[] =>
   folders.split(" ").map((folder) => `tests/${folder}/**/*.test.ts`);
