@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { COLUMN_TYPES } from "./columns.ts";
 import { fileColumns, typeName } from "./parquet/schema.ts";
 import {
   DELETED_AT,
@@ -22,20 +23,8 @@ export class TableError extends Error {
   }
 }
 
-const types = [
-  "integer",
-  "bigint",
-  "boolean",
-  "text",
-  "date",
-  "time",
-  "timestamp",
-  "timestamptz",
-  "decimal",
-] as const;
-
 const columnShape = v.object({
-  type: v.picklist(types),
+  type: v.picklist(COLUMN_TYPES),
   nullable: v.boolean(),
   key: v.boolean(),
   precision: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(38))),

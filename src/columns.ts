@@ -1,14 +1,16 @@
 /** The types a column can have. Each is one word here, one SQL type, one Parquet type, one check. */
-export type ColumnType =
-  | "integer"
-  | "bigint"
-  | "boolean"
-  | "text"
-  | "date"
-  | "time"
-  | "timestamp"
-  | "timestamptz"
-  | "decimal";
+export const COLUMN_TYPES = [
+  "integer",
+  "bigint",
+  "boolean",
+  "text",
+  "date",
+  "time",
+  "timestamp",
+  "timestamptz",
+  "decimal",
+] as const;
+export type ColumnType = (typeof COLUMN_TYPES)[number];
 
 /** One column, as plain data: its value's TypeScript type `T`, and all that the outside needs to know of it. */
 export interface Column<T = unknown> {

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { listKeys } from "../aws/s3.ts";
 import { awaitedLater } from "../errors.ts";
 import type { Stretch } from "../vectors.ts";
-import { COMPACTIONS, compactedTo, compactionKey, rangeKey } from "./keys.ts";
+import { COMPACTIONS, compactedTo, compactionKey, isOfDeleted, rangeKey } from "./keys.ts";
 import {
   count,
   lakeObject,
@@ -187,7 +187,7 @@ class Index {
   }
 
   find(batch: number, { table, key }: LakeObject): Part | undefined {
-    const list = key.startsWith("_deleted/") ? "deleted" : "objects";
+    const list = isOfDeleted(key) ? "deleted" : "objects";
     const name = `${list}/${table}`;
     let parts = this.#parts.get(name);
     if (!parts) {

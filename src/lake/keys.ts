@@ -81,6 +81,9 @@ export const gonePath = (...at: Parameters<typeof getObjectPath>): string =>
 export const deletedPath = (...at: Parameters<typeof getObjectPath>): string =>
   `_deleted/${getObjectPath(...at)}`;
 
+/** Whether `key` is of {@link deletedPath}. */
+export const isOfDeleted = (key: string): boolean => key.startsWith("_deleted/");
+
 /** The batch and the run that a data object's key names; undefined of any other key. */
 export function madeBy(key: string): { batch: number; run: string } | undefined {
   const [, batch, run] = /\/(\d{10})-([^/.]+)\.[^/]+$/.exec(key) ?? [];

@@ -1,5 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { Columns, ColumnType } from "../columns.ts";
+import { COLUMN_TYPES, type Columns, type ColumnType } from "../columns.ts";
 import { placeholder, type Stored } from "../values.ts";
 import { ParquetError } from "./error.ts";
 import { vectorOf, type Vector } from "../vectors.ts";
@@ -83,16 +83,8 @@ export function columnOf(name: string, type: string, nullable: boolean): FileCol
   });
 }
 
-const PLAIN_TYPES: ReadonlySet<string> = new Set<ColumnType>([
-  "integer",
-  "bigint",
-  "boolean",
-  "text",
-  "date",
-  "time",
-  "timestamp",
-  "timestamptz",
-]);
+/** Those that are said without digits. */
+const PLAIN_TYPES: ReadonlySet<string> = new Set(COLUMN_TYPES.filter((type) => type !== "decimal"));
 
 function fileColumn(
   name: string,
