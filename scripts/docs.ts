@@ -27,7 +27,7 @@ export async function pages(): Promise<Pages> {
       "md",
       await commandsPage(VERBS, await before("docs/commands.md")),
     ),
-    "docs/analytics/lake.sql": `${LAKE_SQL}${lakeScript("duckdb", tables, { lake: "", leftOut: [] })}`,
+    "docs/analytics/lake.sql": `${LAKE_SQL}${lakeScript("duckdb", tables, { lake: "" })}`,
   };
 }
 

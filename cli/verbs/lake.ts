@@ -34,7 +34,6 @@ const TAKES: Readonly<Record<string, readonly (keyof typeof ACTS)[]>> = {
   dialect: ["sql"],
   lake: ["sql"],
   "as-of": ["sql", "query"],
-  skip: ["sql"],
   to: ["compact"],
   keep: ["compact"],
   "dry-run": ["compact", "retire"],

@@ -5,44 +5,65 @@
 --   set variable as_of = 41;              as of batch 41; leave it out for how it is now
 --
 -- then this, then any question beside it. Run it again to see batches that came since.
-set variable etl_manifests = (
-  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else list(file) end
+set variable etl_manifest_count = (
+  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
     from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
 );
 
-create or replace temp table etl_manifest as
-select * from read_json(getvariable('etl_manifests'), format = 'newline_delimited', maximum_object_size = 16777216, columns = {
-  batch: 'bigint', kind: 'varchar', committed_at: 'varchar', objects: 'struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]', deleted: 'struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]'
-});
+set variable etl_manifest_files = (select list(file) from glob(getvariable('lake') || '/_batches/*.json'));
 
-set variable etl_compactions = (select list(file) from glob(getvariable('lake') || '/_compactions/*.json'));
+create or replace temp table etl_manifest as
+select "batch", "kind", "committed_at", "objects", "deleted"
+  from query(case when getvariable('etl_manifest_files') is null then 'select null::bigint as "batch", null::varchar as "kind", null::varchar as "committed_at", null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as "objects", null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as "deleted" where false'
+                  else 'select * from read_json(getvariable(''etl_manifest_files''), format = ''newline_delimited'', maximum_object_size = 67108864, columns = {"batch": ''bigint'', "kind": ''varchar'', "committed_at": ''varchar'', "objects": ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]'', "deleted": ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]''})' end);
+
+set variable etl_compaction_files = (select list(file) from glob(getvariable('lake') || '/_compactions/*.json'));
 
 create or replace temp table etl_compaction as
-select "from" as first_batch, "to" as last_batch, kind, committed_at, objects, deleted
-  from query(case when getvariable('etl_compactions') is null
-                  then 'select null::bigint as "from", null::bigint as "to", null::varchar as kind, null::varchar as committed_at, null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as objects, null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as deleted where false'
-                  else 'select * from read_json(getvariable(''etl_compactions''), format = ''newline_delimited'', maximum_object_size = 67108864, columns = {"from": ''bigint'', "to": ''bigint'', kind: ''varchar'', committed_at: ''varchar'', objects: ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]'', deleted: ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]''})' end);
+select "from" as first_batch, "to" as last_batch, "kind", "committed_at", "objects", "deleted"
+  from query(case when getvariable('etl_compaction_files') is null then 'select null::bigint as "from", null::bigint as "to", null::varchar as "kind", null::varchar as "committed_at", null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as "objects", null::struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[] as "deleted" where false'
+                  else 'select * from read_json(getvariable(''etl_compaction_files''), format = ''newline_delimited'', maximum_object_size = 67108864, columns = {"from": ''bigint'', "to": ''bigint'', "kind": ''varchar'', "committed_at": ''varchar'', "objects": ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]'', "deleted": ''struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]''})' end);
+
+set variable etl_receipt_files = (select list(file) from glob(getvariable('lake') || '/_loads/*.json'));
+
+create or replace temp table etl_receipt as
+select "batch", "skipped_why", "left" as left_out
+  from query(case when getvariable('etl_receipt_files') is null then 'select null::bigint as "batch", null::varchar as "skipped_why", null::varchar[] as "left" where false'
+                  else 'select * from read_json(getvariable(''etl_receipt_files''), format = ''newline_delimited'', maximum_object_size = 67108864, columns = {"batch": ''bigint'', "skipped_why": ''varchar'', "left": ''varchar[]''})' end);
 
 create or replace temp view "etl_batch" as
 select batch, kind, committed_at
-  from etl_manifest
- where batch <= coalesce(getvariable('as_of'), batch);
+  from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+          from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest
+                         union all
+                        select batch, null, null, 0 from (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction) as compacted
+                         union all
+                        select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named
+                 group by batch) as known) as numbered
+ where batch = _nth
+   and kind is not null
+   and skipped = 0
+   and batch <= coalesce(getvariable('as_of'), batch);
 
 create or replace temp view "etl_object" as
-select *
+select o.*
   from (select *, 'rows' as content
           from (select first_batch, last_batch, kind, committed_at, object."table" as table_name, object."key" as object_key,
                object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256
           from (select batch as first_batch, batch as last_batch, kind, committed_at, unnest(objects) as object from etl_manifest)) as listed
-         where last_batch > (select coalesce(max(last_batch), 0) from etl_compaction)
         union all
         select *, 'deleted' as content
           from (select first_batch, last_batch, kind, committed_at, object."table" as table_name, object."key" as object_key,
                object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256
-          from (select batch as first_batch, batch as last_batch, kind, committed_at, unnest(deleted) as object from etl_manifest)) as listed
-         where last_batch > (select coalesce(max(last_batch), 0) from etl_compaction)
-        union all
-        select *, 'rows' as content
+          from (select batch as first_batch, batch as last_batch, kind, committed_at, unnest(deleted) as object from etl_manifest)) as listed) as o
+  left join etl_receipt as r on r.batch = o.first_batch
+ where o.first_batch in (select batch from etl_batch)
+   and o.first_batch not in (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction)
+   and (r.left_out is null or not list_contains(r.left_out, o.table_name))
+union all
+select *
+  from (select *, 'rows' as content
           from (select first_batch, last_batch, kind, committed_at, object."table" as table_name, object."key" as object_key,
                object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256
           from (select first_batch, last_batch, kind, committed_at, unnest(objects) as object from etl_compaction)) as listed
@@ -50,8 +71,8 @@ select *
         select *, 'deleted' as content
           from (select first_batch, last_batch, kind, committed_at, object."table" as table_name, object."key" as object_key,
                object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256
-          from (select first_batch, last_batch, kind, committed_at, unnest(deleted) as object from etl_compaction)) as listed) as committed
- where first_batch <= coalesce(getvariable('as_of'), first_batch);
+          from (select first_batch, last_batch, kind, committed_at, unnest(deleted) as object from etl_compaction)) as listed) as o
+ where first_batch <= (select max(batch) from etl_batch);
 
 set variable "etl_files_rows_dim_counterparty" = (
   select list(getvariable('lake') || '/' || object_key) from etl_object where table_name = 'dim_counterparty' and content = 'rows'
@@ -152,7 +173,8 @@ select "counterparty_id" as "counterparty_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_counterparty') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_counterparty''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_counterparty'));
 
 create or replace temp view "etl_gone_dim_counterparty" as
 select "counterparty_id", "deleted_at", _batch
@@ -160,7 +182,8 @@ select "counterparty_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_counterparty') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_counterparty''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_counterparty'))
    and "counterparty_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -186,7 +209,8 @@ select "currency_id" as "currency_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_currency') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_currency''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_currency'));
 
 create or replace temp view "etl_gone_dim_currency" as
 select "currency_id", "deleted_at", _batch
@@ -194,7 +218,8 @@ select "currency_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_currency') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_currency''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_currency'))
    and "currency_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -225,7 +250,8 @@ select "date_id" as "date_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_date') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_date''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_date'));
 
 create or replace temp view "dim_date" as
 select "date_id", "year", "month", "day", "day_of_week", "day_name", "month_name", "quarter"
@@ -242,7 +268,8 @@ select "design_id" as "design_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_design') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_design''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_design'));
 
 create or replace temp view "etl_gone_dim_design" as
 select "design_id", "deleted_at", _batch
@@ -250,7 +277,8 @@ select "design_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_design') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_design''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_design'))
    and "design_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -281,7 +309,8 @@ select "location_id" as "location_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_location') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_location''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_location'));
 
 create or replace temp view "etl_gone_dim_location" as
 select "location_id", "deleted_at", _batch
@@ -289,7 +318,8 @@ select "location_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_location') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_location''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_location'))
    and "location_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -312,7 +342,8 @@ select "payment_type_id" as "payment_type_id", coalesce("payment_type_name", cas
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_payment_type') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_payment_type''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_payment_type'));
 
 create or replace temp view "etl_gone_dim_payment_type" as
 select "payment_type_id", "deleted_at", _batch
@@ -320,7 +351,8 @@ select "payment_type_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_payment_type') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_payment_type''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_payment_type'))
    and "payment_type_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -349,7 +381,8 @@ select "staff_id" as "staff_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_staff') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_staff''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_staff'));
 
 create or replace temp view "etl_gone_dim_staff" as
 select "staff_id", "deleted_at", _batch
@@ -357,7 +390,8 @@ select "staff_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_staff') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_staff''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_staff'))
    and "staff_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -384,7 +418,8 @@ select "transaction_id" as "transaction_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_dim_transaction') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_transaction''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_transaction'));
 
 create or replace temp view "etl_gone_dim_transaction" as
 select "transaction_id", "deleted_at", _batch
@@ -392,7 +427,8 @@ select "transaction_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_dim_transaction') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_transaction''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_transaction'))
    and "transaction_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -427,7 +463,8 @@ select "payment_id" as "payment_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_fact_payment') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_payment''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_payment'));
 
 create or replace temp view "etl_gone_fact_payment" as
 select "payment_id", "deleted_at", _batch
@@ -435,7 +472,8 @@ select "payment_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_fact_payment') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_payment''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_payment'))
    and "payment_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -485,7 +523,8 @@ select "purchase_order_id" as "purchase_order_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_fact_purchase_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_purchase_order''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_purchase_order'));
 
 create or replace temp view "etl_gone_fact_purchase_order" as
 select "purchase_order_id", "deleted_at", _batch
@@ -493,7 +532,8 @@ select "purchase_order_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_fact_purchase_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_purchase_order''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_purchase_order'))
    and "purchase_order_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -543,7 +583,8 @@ select "sales_order_id" as "sales_order_id",
         union all by name
         select * from query(case when getvariable('etl_files_rows_fact_sales_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_sales_order''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch);
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_sales_order'));
 
 create or replace temp view "etl_gone_fact_sales_order" as
 select "sales_order_id", "deleted_at", _batch
@@ -551,7 +592,8 @@ select "sales_order_id", "deleted_at", _batch
         union all by name
         select * from query(case when getvariable('etl_files_deleted_fact_sales_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_sales_order''), union_by_name = true)' end)) as files
- where _batch <= coalesce(getvariable('as_of'), _batch)
+ where _batch in (select batch from etl_batch)
+   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_sales_order'))
    and "sales_order_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -584,4 +626,8 @@ select "sales_order_id", "created_date", "created_time", "last_updated_date", "l
 create or replace temp view "etl_problem" as
 select 'its manifest is missing' as problem, batch - 1 as batch, '' as object_key
   from etl_manifest
- where batch > 1 and batch - 1 not in (select batch from etl_manifest);
+ where batch > 1 and batch - 1 not in (select batch from etl_manifest union all select batch from etl_receipt where skipped_why is not null)
+union all
+select 'the compaction that ends with it is missing' as problem, first_batch - 1 as batch, '' as object_key
+  from etl_compaction
+ where first_batch > 1 and first_batch - 1 not in (select last_batch from etl_compaction);

@@ -57,6 +57,7 @@ const described = (batches: readonly (readonly [string, string])[]): GlueTable["
   ["deleted", OBJECTS],
 ];
 
+/** Manifests, and receipts. */
 export const manifestTables: readonly GlueTable[] = [
   {
     name: "etl_manifest",
@@ -73,6 +74,17 @@ export const manifestTables: readonly GlueTable[] = [
     format: "json",
     called: { first_batch: "from", last_batch: "to" },
     folder: "_compactions",
+  },
+  {
+    name: "etl_receipt",
+    columns: [
+      ["batch", "bigint"],
+      ["skipped_why", "string"],
+      ["left_out", "array<string>"],
+    ],
+    format: "json",
+    called: { left_out: "left" },
+    folder: "_loads",
   },
 ];
 
@@ -144,6 +156,9 @@ export const athena: Dialect = {
   objectsIn: (relation, list, columns) =>
     `select ${columns.join(", ")}, table_name, object_key, row_count, byte_count, sha256
   from ${relation} cross join unnest(${list}) as object (table_name, object_key, row_count, byte_count, sha256)`,
+  contains: (list, value) => `contains(${list}, ${value})`,
+  compacted:
+    "select c.batch from etl_compaction cross join unnest(sequence(first_batch, last_batch)) as c (batch)",
   files: (files, { lake }) => create(tableOf(files), lake),
   rowsIn: (files) => ({
     from: name(filesNamed(files)),

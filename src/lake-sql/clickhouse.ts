@@ -58,7 +58,16 @@ select \`from\` as first_batch, \`to\` as last_batch, kind, committed_at, object
     `objects ${OBJECTS}`,
     `deleted ${OBJECTS}`,
   ])}`,
+    `create or replace view etl_receipt as
+select batch, skipped_why, \`left\` as left_out
+  from ${found(scope, "_loads/*.json", "JSONEachRow", [
+    "batch Int64",
+    "skipped_why Nullable(String)",
+    "`left` Array(String)",
+  ])}`,
   ],
+  contains: (list, value) => `has(${list}, ${value})`,
+  compacted: "select arrayJoin(range(first_batch, last_batch + 1)) as batch from etl_compaction",
   objectsIn: (relation, list, columns) =>
     `select ${columns.map((column) => column.replace(/^.* as /, "")).join(", ")}, object.\`table\` as table_name, object.\`key\` as object_key,
        object.\`rows\` as row_count, object.\`bytes\` as byte_count, object.\`sha256\` as sha256

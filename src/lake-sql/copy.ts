@@ -1,8 +1,16 @@
 /** A copy of the lake on this machine: what an engine reads that cannot reach the bucket. */
+import { randomUUID } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { listCompactions, readCompaction, type Compaction } from "../lake/compactions.ts";
-import { BATCHES, compactionKey, manifestKey, receiptKey } from "../lake/keys.ts";
+import {
+  BATCHES,
+  compactionKey,
+  COMPACTIONS,
+  LOADS,
+  manifestKey,
+  receiptKey,
+} from "../lake/keys.ts";
 import {
   listBatches,
   ManifestError,
@@ -13,7 +21,6 @@ import {
 import { getContentFromFile } from "../lake/objects.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
 import { eachOf } from "../at-once.ts";
-import type { LeftOut } from "./dialect.ts";
 
 /** A lake that cannot be asked: says what is missing. */
 export class LakeError extends Error {
@@ -21,93 +28,91 @@ export class LakeError extends Error {
 }
 
 export interface CopiedLake {
+  /** The last batch that is there with all before it: the views end with it. */
   readonly newest: number;
+  /** The last that has a manifest. Where that is another one, `newest + 1` is missing between them. */
+  readonly last: number;
   /** Objects that were not there before. */
   readonly copied: number;
-  readonly leftOut: readonly LeftOut[];
 }
 
 /** Requests that are under way at a time. */
 const AT_ONCE = 8;
+/** Where files are written until they are whole. */
+const PARTS = ".parts";
 
 /**
  * Makes a folder a copy of what the manifests of a processed bucket name, of the manifests and the receipts. What is there
- * already is not read again: nothing of it is ever overwritten.
+ * already is not read again: nothing of it is ever overwritten. Two at once do no harm.
  * @param asOf the last batch whose objects are wanted
  * @throws LakeError where there is no such batch; what reading throws where an object is gone, or not what was committed
  */
 export async function copyLake(bucket: string, folder: string, asOf?: number): Promise<CopiedLake> {
-  const batches = await listBatches(bucket, 0);
-  const newest = batches.at(-1);
-  if (newest === undefined)
+  const numbers = await listBatches(bucket, 0);
+  const last = numbers.at(-1);
+  if (last === undefined)
     throw new LakeError(
       `s3://${bucket} has no batch yet: run the pipeline first (npx totes run), or name the processed bucket`,
     );
+  await discardOther(bucket, folder, numbers[0]!);
+  const copy = <T>(kind: Kind<T>, all: readonly number[]): Promise<T[]> =>
+    copyAll(bucket, folder, kind, all);
+  const lake: Lake = {
+    manifests: await copy(MANIFESTS, numbers),
+    compactions: await copy(OF_COMPACTIONS, await listCompactions(bucket)),
+    receipts: await copy(RECEIPTS, await listReceipts(bucket)),
+  };
+  const newest = lastOf(lake);
   if (asOf !== undefined && asOf > newest)
-    throw new LakeError(`there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}`);
-  const manifests = await copyManifests(bucket, folder, batches);
-  const compactions = await copyCompactions(bucket, folder);
-  const leftOut = leftOutOf(await copyReceipts(bucket, folder));
+    throw new LakeError(
+      `there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}${last > newest ? `, as ${newest + 1} is not transformed yet, or its manifest is gone` : ""}`,
+    );
   let copied = 0;
-  const wanted = committed(manifests, compactions, leftOut, asOf);
-  await eachOf(wanted, AT_ONCE, async (object) => {
+  await eachOf(committed(lake, asOf ?? newest), AT_ONCE, async (object) => {
     const file = path.join(folder, object.key);
     if (await isThere(file)) return;
-    const body = await getContentFromFile(bucket, object);
-    await put(`${file}.part`, body);
-    await rename(`${file}.part`, file);
+    await put(folder, file, await getContentFromFile(bucket, object));
     copied++;
   });
-  return { newest, copied, leftOut };
+  return { newest, last, copied };
 }
 
-/** The objects that are there: of a batch that was compacted those of the compaction alone. */
-function committed(
-  manifests: readonly ProcessedManifest[],
-  compactions: readonly Compaction[],
-  leftOut: readonly LeftOut[],
-  asOf = Infinity,
-): LakeObject[] {
-  const compacted = Math.max(0, ...compactions.map(({ to }) => to));
-  const isLeftOut = (batch: number, table: string): boolean =>
-    leftOut.some((one) => one.batch === batch && (one.table ?? table) === table);
+/** What a bucket says of its objects. */
+interface Lake {
+  readonly manifests: readonly ProcessedManifest[];
+  readonly compactions: readonly Compaction[];
+  readonly receipts: readonly Receipt[];
+}
+
+/** The last batch that is there with all before it, as the view etl_batch has it. */
+function lastOf({ manifests, compactions, receipts }: Lake): number {
+  const known = new Set(manifests.map(({ batch }) => batch));
+  for (const { from, to } of compactions)
+    for (let batch = from; batch <= to; batch++) known.add(batch);
+  for (const { batch, skipped_why } of receipts) if (skipped_why !== undefined) known.add(batch);
+  let last = 0;
+  while (known.has(last + 1)) last++;
+  return last;
+}
+
+/** The objects that are there up to a batch, as the view etl_object has them. */
+function committed({ manifests, compactions, receipts }: Lake, newest: number): LakeObject[] {
+  const ofBatch = new Map(receipts.map((receipt) => [receipt.batch, receipt]));
+  const isLoaded = (batch: number, table: string): boolean => {
+    const receipt = ofBatch.get(batch);
+    return receipt?.skipped_why === undefined && !receipt?.left.includes(table);
+  };
   return [
     ...manifests
-      .filter(({ batch }) => batch > compacted && batch <= asOf)
+      .filter(({ batch }) => batch <= newest)
+      .filter(({ batch }) => !compactions.some(({ from, to }) => from <= batch && batch <= to))
       .flatMap(({ batch, objects, deleted }) =>
-        [...objects, ...deleted].filter(({ table }) => !isLeftOut(batch, table)),
+        [...objects, ...deleted].filter(({ table }) => isLoaded(batch, table)),
       ),
     ...compactions
-      .filter(({ from }) => from <= asOf)
+      .filter(({ from }) => from <= newest)
       .flatMap(({ objects, deleted }) => [...objects, ...deleted]),
   ];
-}
-
-/** What the warehouse did not load, as receipts say. */
-const leftOutOf = (receipts: readonly Receipt[]): LeftOut[] =>
-  receipts.flatMap(({ batch, skipped_why, left }) =>
-    skipped_why === undefined ? left.map((table) => ({ batch, table })) : [{ batch }],
-  );
-
-async function copyManifests(
-  bucket: string,
-  folder: string,
-  batches: readonly number[],
-): Promise<ProcessedManifest[]> {
-  await discardOther(bucket, folder, batches[0]!);
-  const names = new Set(batches.map((batch) => path.basename(manifestKey(batch))));
-  const there = await readdir(path.join(folder, BATCHES)).catch(() => []);
-  for (const name of there) if (!names.has(name)) await rm(path.join(folder, BATCHES, name));
-  const manifests = new Map<number, ProcessedManifest>();
-  await eachOf(batches, AT_ONCE, async (batch) => {
-    const file = path.join(folder, manifestKey(batch));
-    const kept = await readJson<ProcessedManifest>(file);
-    const manifest = kept ?? (await readProcessedManifest(bucket, batch))?.manifest;
-    if (!manifest) throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is gone`);
-    if (!kept) await put(file, JSON.stringify(manifest));
-    manifests.set(batch, manifest);
-  });
-  return batches.map((batch) => manifests.get(batch)!);
 }
 
 /** Of another bucket of that name, say: of a stack that was made anew. */
@@ -115,29 +120,52 @@ async function discardOther(bucket: string, folder: string, first: number): Prom
   const kept = await readFile(path.join(folder, manifestKey(first)), "utf8").catch(() => undefined);
   if (kept === undefined) return;
   const found = await readProcessedManifest(bucket, first);
-  if (JSON.stringify(found?.manifest) !== kept) await rm(folder, { recursive: true });
+  if (JSON.stringify(found?.manifest) !== kept) await rm(folder, { recursive: true, force: true });
 }
 
-async function copyCompactions(bucket: string, folder: string): Promise<Compaction[]> {
-  const found: Compaction[] = [];
-  for (const to of await listCompactions(bucket)) {
-    const { manifest } = await readCompaction(bucket, to);
-    await put(path.join(folder, compactionKey(to)), JSON.stringify(manifest));
-    found.push(manifest);
-  }
-  return found;
+/** The files of one of the lake's folders: what they are called, and how one is read in the bucket. */
+interface Kind<T> {
+  readonly prefix: string;
+  readonly key: (number: number) => string;
+  readonly read: (bucket: string, number: number) => Promise<T>;
 }
 
-async function copyReceipts(bucket: string, folder: string): Promise<Receipt[]> {
-  const receipts: Receipt[] = [];
-  await eachOf(await listReceipts(bucket), AT_ONCE, async (batch) => {
-    const file = path.join(folder, receiptKey(batch));
-    const kept = await readJson<Receipt>(file);
-    const receipt = kept ?? (await readReceipt(bucket, batch));
-    if (!kept) await put(file, JSON.stringify(receipt));
-    receipts.push(receipt);
+const MANIFESTS: Kind<ProcessedManifest> = {
+  prefix: BATCHES,
+  key: manifestKey,
+  read: async (bucket, batch) => {
+    const found = await readProcessedManifest(bucket, batch);
+    if (!found) throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is gone`);
+    return found.manifest;
+  },
+};
+const OF_COMPACTIONS: Kind<Compaction> = {
+  prefix: COMPACTIONS,
+  key: compactionKey,
+  read: async (bucket, to) => (await readCompaction(bucket, to)).manifest,
+};
+const RECEIPTS: Kind<Receipt> = { prefix: LOADS, key: receiptKey, read: readReceipt };
+
+/** Copies the files that a bucket has, and removes those that it has no more. @returns what is in them, in order */
+async function copyAll<T>(
+  bucket: string,
+  folder: string,
+  { prefix, key, read }: Kind<T>,
+  numbers: readonly number[],
+): Promise<T[]> {
+  const names = new Set(numbers.map((number) => path.basename(key(number))));
+  const there = await readdir(path.join(folder, prefix)).catch(() => []);
+  for (const name of there)
+    if (!names.has(name)) await rm(path.join(folder, prefix, name), { force: true });
+  const found = new Map<number, T>();
+  await eachOf(numbers, AT_ONCE, async (number) => {
+    const file = path.join(folder, key(number));
+    const kept = await readFile(file, "utf8").catch(() => undefined);
+    const content = kept === undefined ? await read(bucket, number) : (JSON.parse(kept) as T);
+    if (kept === undefined) await put(folder, file, JSON.stringify(content));
+    found.set(number, content);
   });
-  return receipts;
+  return numbers.map((number) => found.get(number)!);
 }
 
 const isThere = (file: string): Promise<boolean> =>
@@ -146,12 +174,11 @@ const isThere = (file: string): Promise<boolean> =>
     () => false,
   );
 
-const readJson = async <T>(file: string): Promise<T | undefined> => {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  return text === undefined ? undefined : (JSON.parse(text) as T);
-};
-
-async function put(file: string, body: Buffer | string): Promise<void> {
+/** By renaming: whoever finds the file finds all of it, and two that copy the same do not meet. */
+async function put(folder: string, file: string, body: Buffer | string): Promise<void> {
+  const part = path.join(folder, PARTS, randomUUID());
+  await mkdir(path.dirname(part), { recursive: true });
   await mkdir(path.dirname(file), { recursive: true });
-  await writeFile(file, body);
+  await writeFile(part, body);
+  await rename(part, file);
 }

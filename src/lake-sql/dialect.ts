@@ -9,13 +9,6 @@ export interface Scope {
   readonly lake: string;
   /** The last batch; undefined where they are to show all. */
   readonly asOf?: number | undefined;
-  readonly leftOut: readonly LeftOut[];
-}
-
-/** What the warehouse did not load, as its receipts say: a batch that was skipped, or one table of a batch. */
-export interface LeftOut {
-  readonly batch: number;
-  readonly table?: string;
 }
 
 /** A table's files of one kind: its rows, or the keys of rows that are gone. */
@@ -50,8 +43,12 @@ export interface Dialect {
   readonly isChanged: (columns: readonly string[], window: string) => string;
   /** True of the rows of batches that are to be seen; undefined where all are. */
   readonly isSeen: (batch: string, scope: Scope) => string | undefined;
-  /** The manifests, as relations `etl_manifest` and `etl_compaction` whose lists are arrays. */
+  /** Manifests and receipts, as relations `etl_manifest`, `etl_compaction` and `etl_receipt` whose lists are arrays. */
   readonly manifests: (scope: Scope) => string[];
+  /** Whether an array has a value; not true of one that is null. */
+  readonly contains: (list: string, value: string) => string;
+  /** A query of the batches that compactions stand for, a row each. */
+  readonly compacted: string;
   /**
    * The objects in a list of manifests: a query of `columns`, and of table_name, object_key, row_count, byte_count and sha256.
    */

@@ -5,6 +5,34 @@ import { filesNamed, type Dialect, type Files } from "./dialect.ts";
 
 const OBJECTS = `struct("table" varchar, "key" varchar, "rows" bigint, bytes bigint, sha256 varchar)[]`;
 
+/** A table of the lines in a folder's files, none where it has none. */
+const linesOf = (
+  relation: string,
+  folder: string,
+  fields: Readonly<Record<string, string>>,
+  called: Readonly<Record<string, string>> = {},
+): string[] => {
+  const none = Object.entries(fields).map(([field, of]) => `null::${of} as ${name(field)}`);
+  const read = Object.entries(fields).map(([field, of]) => `${name(field)}: ${literal(of)}`);
+  const columns = Object.keys(fields).map((field) =>
+    called[field] === undefined ? name(field) : `${name(field)} as ${called[field]}`,
+  );
+  return [
+    `set variable ${relation}_files = (select list(file) from glob(getvariable('lake') || ${literal(`/${folder}/*.json`)}))`,
+    `create or replace temp table ${relation} as
+select ${columns.join(", ")}
+  from query(case when getvariable('${relation}_files') is null then ${literal(`select ${none.join(", ")} where false`)}
+                  else ${literal(`select * from read_json(getvariable('${relation}_files'), format = 'newline_delimited', maximum_object_size = 67108864, columns = {${read.join(", ")}})`)} end)`,
+  ];
+};
+
+const OF_MANIFEST = {
+  kind: "varchar",
+  committed_at: "varchar",
+  objects: OBJECTS,
+  deleted: OBJECTS,
+} as const;
+
 const type = ({ type: of, precision, scale }: Column): string =>
   of === "decimal" ? `decimal(${precision}, ${scale})` : of === "text" ? "varchar" : of;
 
@@ -28,21 +56,26 @@ export const duckdb: Dialect = {
   manifests: ({ lake, asOf }) => [
     ...(lake === "" ? [] : [`set variable lake = ${literal(lake)}`]),
     ...(asOf === undefined ? [] : [`set variable as_of = ${asOf}`]),
-    `set variable etl_manifests = (
-  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else list(file) end
+    `set variable etl_manifest_count = (
+  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
     from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
 )`,
-    `create or replace temp table etl_manifest as
-select * from read_json(getvariable('etl_manifests'), format = 'newline_delimited', maximum_object_size = 16777216, columns = {
-  batch: 'bigint', kind: 'varchar', committed_at: 'varchar', objects: '${OBJECTS}', deleted: '${OBJECTS}'
-})`,
-    `set variable etl_compactions = (select list(file) from glob(getvariable('lake') || '/_compactions/*.json'))`,
-    `create or replace temp table etl_compaction as
-select "from" as first_batch, "to" as last_batch, kind, committed_at, objects, deleted
-  from query(case when getvariable('etl_compactions') is null
-                  then ${literal(`select null::bigint as "from", null::bigint as "to", null::varchar as kind, null::varchar as committed_at, null::${OBJECTS} as objects, null::${OBJECTS} as deleted where false`)}
-                  else ${literal(`select * from read_json(getvariable('etl_compactions'), format = 'newline_delimited', maximum_object_size = 67108864, columns = {"from": 'bigint', "to": 'bigint', kind: 'varchar', committed_at: 'varchar', objects: '${OBJECTS}', deleted: '${OBJECTS}'})`)} end)`,
+    ...linesOf("etl_manifest", "_batches", { batch: "bigint", ...OF_MANIFEST }),
+    ...linesOf(
+      "etl_compaction",
+      "_compactions",
+      { from: "bigint", to: "bigint", ...OF_MANIFEST },
+      { from: "first_batch", to: "last_batch" },
+    ),
+    ...linesOf(
+      "etl_receipt",
+      "_loads",
+      { batch: "bigint", skipped_why: "varchar", left: "varchar[]" },
+      { left: "left_out" },
+    ),
   ],
+  contains: (list, value) => `list_contains(${list}, ${value})`,
+  compacted: "select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction",
   objectsIn: (relation, list, columns) =>
     `select ${columns.map((column) => column.replace(/^.* as /, "")).join(", ")}, object."table" as table_name, object."key" as object_key,
        object."rows" as row_count, object.bytes as byte_count, object.sha256 as sha256

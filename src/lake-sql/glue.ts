@@ -12,7 +12,7 @@ import {
   type GlueTable,
 } from "./athena.ts";
 import type { Scope, View } from "./dialect.ts";
-import { filesOf, viewsOf } from "./views.ts";
+import { filesOf, lakeViewsOf, viewsOf } from "./views.ts";
 
 type Columns = readonly { readonly Name: string; readonly Type: string }[];
 
@@ -89,11 +89,13 @@ function inputOfView(view: View, database: string): TableInput {
 /** All of this checkout's tables and views. @param lake `s3://…` */
 export async function catalogueInputs(lake: string, database: string): Promise<TableInput[]> {
   const tables = await getTables();
-  const scope: Scope = { lake, leftOut: [] };
+  const scope: Scope = { lake };
   return [
     ...[...manifestTables, ...filesOf(tables).map(tableOf)].map((table) =>
       inputOfTable(table, lake),
     ),
-    ...viewsOf(tables, athena, scope).map((view) => inputOfView(view, database)),
+    ...[...lakeViewsOf(athena, scope), ...viewsOf(tables, athena, scope)].map((view) =>
+      inputOfView(view, database),
+    ),
   ];
 }

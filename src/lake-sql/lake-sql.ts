@@ -5,7 +5,7 @@ import { clickhouse } from "./clickhouse.ts";
 import type { Dialect, Scope } from "./dialect.ts";
 import { duckdb } from "./duckdb.ts";
 import { spark } from "./spark.ts";
-import { filesOf, viewsOf } from "./views.ts";
+import { filesOf, lakeViewsOf, viewsOf } from "./views.ts";
 
 export const DIALECTS = { duckdb, spark, athena, clickhouse } as const satisfies Readonly<
   Record<string, Dialect>
@@ -19,16 +19,15 @@ export function lakeStatements(
   scope: Scope,
 ): string[] {
   const dialect: Dialect = DIALECTS[dialectName];
-  const [batches, objects, ...views] = viewsOf(tables, dialect, scope);
   const { create, remember } = dialect;
   return [
     ...dialect.manifests(scope),
-    ...[batches!, objects!].flatMap((view) => [
+    ...lakeViewsOf(dialect, scope).flatMap((view) => [
       create(view),
       ...(remember ? [remember(view.name)] : []),
     ]),
     ...filesOf(tables).flatMap((files) => dialect.files(files, scope)),
-    ...views.map(create),
+    ...viewsOf(tables, dialect, scope).map(create),
   ];
 }
 

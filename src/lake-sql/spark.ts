@@ -73,7 +73,17 @@ export const spark: Dialect = {
     ),
     `create or replace view etl_compaction as
 select \`from\` as first_batch, \`to\` as last_batch, kind, committed_at, objects, deleted from etl_compaction_manifest`,
+    ...external(
+      "etl_load_receipt",
+      ["batch bigint", "skipped_why string", "`left` array<string>"],
+      "json",
+      `${lake}/_loads`,
+    ),
+    `create or replace view etl_receipt as
+select batch, skipped_why, \`left\` as left_out from etl_load_receipt`,
   ],
+  contains: (list, value) => `array_contains(${list}, ${value})`,
+  compacted: "select explode(sequence(first_batch, last_batch)) as batch from etl_compaction",
   objectsIn: (relation, list, columns) =>
     `select ${columns.map((column) => column.replace(/^.* as /, "")).join(", ")}, object.\`table\` as table_name, object.\`key\` as object_key,
        object.\`rows\` as row_count, object.\`bytes\` as byte_count, object.\`sha256\` as sha256

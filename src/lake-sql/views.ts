@@ -35,9 +35,13 @@ export const filesOf = (tables: readonly Table[]): Files[] =>
     ...[goneOf(table)].filter((files) => files !== undefined),
   ]);
 
-/** The views of `tables` in an engine's words. */
+/** Which batches and objects there are, in an engine's words. */
+export const lakeViewsOf = (dialect: Dialect, scope: Scope): View[] =>
+  new Views(dialect, scope).lake();
+
+/** The views of `tables`, which are over those. */
 export const viewsOf = (tables: readonly Table[], dialect: Dialect, scope: Scope): View[] =>
-  new Views(dialect, scope).all(tables);
+  new Views(dialect, scope).star(tables);
 
 class Views {
   readonly #dialect: Dialect;
@@ -48,50 +52,54 @@ class Views {
     this.#scope = scope;
   }
 
-  all(tables: readonly Table[]): View[] {
-    return [
-      this.#batches(),
-      this.#objects(),
-      ...tables.flatMap((table) => this.#of(table)),
-      this.#problems(tables),
-    ];
+  lake(): View[] {
+    return [this.#batches(), this.#objects()];
   }
 
-  /** The batches that there are to be seen. */
+  star(tables: readonly Table[]): View[] {
+    return [...tables.flatMap((table) => this.#of(table)), this.#problems(tables)];
+  }
+
+  /**
+   * The batches that there are to be seen: those before the first whose number is missing, without those that were skipped.
+   * Without a gap, the nth number is n.
+   */
   #batches(): View {
-    const { own } = this.#dialect;
-    const skipped = this.#batchesLeftOut(undefined);
-    const columns = [
-      ["batch", own.whole],
-      ["kind", own.text],
-      ["committed_at", own.text],
-    ] as const;
+    const { own, compacted } = this.#dialect;
     return {
       name: "etl_batch",
-      columns,
-      query: `select batch, kind, committed_at\n  from etl_manifest${where(this.#isSeen("batch"), noneOf("batch", skipped))}`,
+      columns: [
+        ["batch", own.whole],
+        ["kind", own.text],
+        ["committed_at", own.text],
+      ],
+      query: `select batch, kind, committed_at
+  from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+          from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest
+                         union all
+                        select batch, null, null, 0 from (${compacted}) as compacted
+                         union all
+                        select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named
+                 group by batch) as known) as numbered${where("batch = _nth", "kind is not null", "skipped = 0", this.#isSeen("batch"))}`,
     };
   }
 
   /** The objects that are there: of a batch that was compacted those of the compaction alone. */
   #objects(): View {
-    const { own, objectsIn, text } = this.#dialect;
-    const described = ["first_batch", "last_batch", "kind", "committed_at"];
+    const { own, objectsIn, text, compacted, contains } = this.#dialect;
     const listed = (relation: string, columns: readonly string[]): string[] =>
       (["objects", "deleted"] as const).map(
         (list) =>
           `select *, ${text(list === "objects" ? "rows" : "deleted")} as content\n  from (${objectsIn(relation, list, columns)}) as listed`,
       );
-    const batches = listed("etl_manifest", [
+    const described = ["kind", "committed_at"];
+    const ofBatches = listed("etl_manifest", [
       "batch as first_batch",
       "batch as last_batch",
-      "kind",
-      "committed_at",
-    ]).map(
-      (query) =>
-        `${query}${where("last_batch > (select coalesce(max(last_batch), 0) from etl_compaction)", ...this.#objectsLeftOut())}`,
-    );
-    const compactions = listed("etl_compaction", described);
+      ...described,
+    ]);
+    const ofCompactions = listed("etl_compaction", ["first_batch", "last_batch", ...described]);
     return {
       name: "etl_object",
       columns: [
@@ -106,7 +114,16 @@ class Views {
         ["sha256", own.text],
         ["content", own.text],
       ],
-      query: `select *\n  from (${indented([...batches, ...compactions].join("\nunion all\n"))}) as committed${where(this.#isSeen("first_batch"))}`,
+      query: `select o.*
+  from (${indented(ofBatches.join("\nunion all\n"))}) as o
+  left join etl_receipt as r on r.batch = o.first_batch${where(
+    "o.first_batch in (select batch from etl_batch)",
+    `o.first_batch not in (${compacted})`,
+    `(r.left_out is null or not ${contains("r.left_out", "o.table_name")})`,
+  )}
+union all
+select *
+  from (${indented(ofCompactions.join("\nunion all\n"))}) as o${where("first_batch <= (select max(batch) from etl_batch)")}`,
     };
   }
 
@@ -139,7 +156,7 @@ class Views {
     return {
       name,
       columns: [...this.#typed(files.columns), [BATCH_COLUMN, this.#dialect.own.whole]],
-      query: `select ${lines([...values, BATCH], "       ")}\n  from ${from}${where(isCommitted, this.#isSeen(BATCH), noneOf(BATCH, this.#batchesLeftOut(table.name)))}`,
+      query: `select ${lines([...values, BATCH], "       ")}\n  from ${from}${where(isCommitted, ...this.#isLoaded(table))}`,
     };
   }
 
@@ -152,8 +169,7 @@ class Views {
       columns: [...this.#typed(files.columns), [BATCH_COLUMN, this.#dialect.own.whole]],
       query: `select ${[...columns, BATCH].join(", ")}\n  from ${from}${where(
         isCommitted,
-        this.#isSeen(BATCH),
-        noneOf(BATCH, this.#batchesLeftOut(table.name)),
+        ...this.#isLoaded(table),
         // Files of before the table had this key.
         ...columns.map((column) => `${column} is not null`),
         table.deleted === "keep" &&
@@ -265,9 +281,15 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
   /** What is wrong with the lake that a query would not notice: nothing, mostly. */
   #problems(tables: readonly Table[]): View {
     const { own, text, counted, fileName } = this.#dialect;
-    const gap = `select ${text("its manifest is missing")} as problem, batch - 1 as batch, ${text("")} as object_key
+    const number = `select batch from etl_manifest union all select batch from etl_receipt where skipped_why is not null`;
+    const missing = [
+      `select ${text("its manifest is missing")} as problem, batch - 1 as batch, ${text("")} as object_key
   from etl_manifest
- where batch > 1 and batch - 1 not in (select batch from etl_manifest)${and(noneOf("batch - 1", this.#batchesLeftOut(undefined)))}`;
+ where batch > 1 and batch - 1 not in (${number})`,
+      `select ${text("the compaction that ends with it is missing")} as problem, first_batch - 1 as batch, ${text("")} as object_key
+  from etl_compaction
+ where first_batch > 1 and first_batch - 1 not in (select last_batch from etl_compaction)`,
+    ];
     const counts = counted && filesOf(tables).map((files) => counted(files, this.#scope));
     const objects =
       counts === undefined
@@ -287,7 +309,7 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
         ["batch", own.whole],
         ["object_key", own.text],
       ],
-      query: [gap, ...objects].join("\nunion all\n"),
+      query: [...missing, ...objects].join("\nunion all\n"),
     };
   }
 
@@ -310,20 +332,13 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
     return this.#dialect.isSeen(batch, this.#scope);
   }
 
-  /** Batches that were skipped, and those that the warehouse left this table out of. */
-  #batchesLeftOut(table: string | undefined): number[] {
-    return this.#scope.leftOut
-      .filter((one) => one.table === undefined || one.table === table)
-      .map(({ batch }) => batch);
-  }
-
-  #objectsLeftOut(): string[] {
-    const { text } = this.#dialect;
-    return this.#scope.leftOut.map(({ batch, table }) =>
-      table === undefined
-        ? `last_batch <> ${batch}`
-        : `not (last_batch = ${batch} and table_name = ${text(table)})`,
-    );
+  /** True of the rows of batches that are to be seen, but for those that the warehouse left this table out of. */
+  #isLoaded({ name }: Table): string[] {
+    const { contains, text } = this.#dialect;
+    return [
+      `${BATCH} in (select batch from etl_batch)`,
+      `${BATCH} not in (select batch from etl_receipt where ${contains("left_out", text(name))})`,
+    ];
   }
 
   #typed(columns: Files["columns"]): [string, string][] {
@@ -343,15 +358,9 @@ const marks = ({ deleted }: Table): boolean => deleted === "mark";
 
 const BATCH = BATCH_COLUMN;
 
-const noneOf = (batch: string, batches: readonly number[]): string | undefined =>
-  batches.length === 0 ? undefined : `${batch} not in (${batches.join(", ")})`;
-
 const where = (...conditions: (string | false | undefined)[]): string => {
   const all = conditions.filter((one) => one !== undefined && one !== false);
   return all.length === 0 ? "" : `\n where ${all.join("\n   and ")}`;
 };
-
-const and = (condition: string | undefined): string =>
-  condition === undefined ? "" : ` and ${condition}`;
 
 const indented = (query: string): string => query.replaceAll("\n", "\n        ");

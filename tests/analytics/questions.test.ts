@@ -12,7 +12,7 @@ import { expect } from "../support/chai.ts";
 type Rows = readonly (readonly (string | null)[])[];
 
 const open = async (lake: string, asOf?: number): Promise<DuckDBConnection> =>
-  openLake(await getTables(), { lake, asOf, leftOut: [] });
+  openLake(await getTables(), { lake, asOf });
 
 /** An answer as PostgreSQL writes it. */
 async function asked(duckdb: DuckDBConnection, sql: string): Promise<Rows> {

@@ -62,7 +62,6 @@ describe("totes lake", function () {
       [["compact", "--to", "3", "--keep", "1"], /one of them/],
       [["retire", "--to", "3"], /^--to is of compact alone, not of retire/],
       [["compact", "--as-of", "3"], /^--as-of is of sql and query alone, not of compact/],
-      [["query", "select 1", "--skip", "3"], /^--skip is of sql alone, not of query/],
       [["compct"], /^action is one of .*compact.*, not "compct"/],
     ] as const) {
       const { code, err } = await run(...args);

@@ -112,11 +112,11 @@ describe("the views over the lake, in", () => {
   let expected: Content[];
   before(async () => {
     history = await makeLakeHistory();
-    const { p, tables, skipped, left, newest } = history;
+    const { p, tables, skipped, newest } = history;
     const bucket = p.env.PROCESSED_BUCKET;
     const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
     await copyOf(p, folder);
-    scope = { lake: folder, leftOut: [{ batch: skipped }, left] };
+    scope = { lake: folder };
     compacted = await mkdtemp(path.join(tmpdir(), "compacted-"));
     await cp(folder, compacted, { recursive: true });
     await compact(compacted, 1, 1, 8);

@@ -1,7 +1,7 @@
 // Athena's SQL, as text: there is no Athena here. What it says is what the other engines say, in Trino's words and Hive's.
 import { athena, tableOf } from "../../src/lake-sql/athena.ts";
 import { lakeStatements } from "../../src/lake-sql/lake-sql.ts";
-import { filesOf, viewsOf } from "../../src/lake-sql/views.ts";
+import { filesOf, lakeViewsOf, viewsOf } from "../../src/lake-sql/views.ts";
 import {
   decimal,
   defineSource,
@@ -33,7 +33,7 @@ const tables = tablesOf(
     format: ({ move_id }) => ({ move_id, cost: "1.00", order: null, at: null, seen: null }),
   }),
 );
-const scope = { lake: "s3://lake", asOf: 41, leftOut: [{ batch: 7 }] };
+const scope = { lake: "s3://lake", asOf: 41 };
 
 /** On one line, blanks as one. */
 const flat = (sql: string): string => sql.replaceAll(/\s+/g, " ");
@@ -63,13 +63,31 @@ describe("Athena's SQL", () => {
     );
   });
 
-  it("takes rows from the files that count, as of the batch, without what was left out", () => {
+  it("sees the batches before the first that is missing, up to the one that is asked for, without those that were skipped", () => {
+    const [batches, objects] = lakeViewsOf(athena, scope);
+    const compacted =
+      "select c.batch from etl_compaction cross join unnest(sequence(first_batch, last_batch)) as c (batch)";
+    expect(flat(batches!.query)).to.equal(
+      `select batch, kind, committed_at from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth ` +
+        `from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped ` +
+        `from (select batch, kind, committed_at, 0 as skipped from etl_manifest union all ` +
+        `select batch, null, null, 0 from (${compacted}) as compacted union all ` +
+        `select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named group by batch) as known) as numbered ` +
+        `where batch = _nth and kind is not null and skipped = 0 and batch <= 41`,
+    );
+    expect(flat(objects!.query)).to.include(
+      `as o left join etl_receipt as r on r.batch = o.first_batch where o.first_batch in (select batch from etl_batch) ` +
+        `and o.first_batch not in (${compacted}) and (r.left_out is null or not contains(r.left_out, o.table_name)) union all`,
+    );
+  });
+
+  it("takes rows from the files that count, of batches that are to be seen, without what the loader left", () => {
     const rows = viewsOf(tables, athena, scope).find(({ name }) => name === "etl_rows_fact_move");
     expect(flat(rows!.query)).to.equal(
       `select "move_id" as "move_id", coalesce("cost", cast('0.00' as decimal(6,2))) as "cost", "order" as "order", "at" as "at", ` +
         `"seen" as "seen", _batch from "etl_files_rows_fact_move" where element_at(split("$path", '/'), -1) in ` +
         `(select element_at(split(object_key, '/'), -1) from etl_object where table_name = 'fact_move' and content = 'rows') ` +
-        `and _batch <= 41 and _batch not in (7)`,
+        `and _batch in (select batch from etl_batch) and _batch not in (select batch from etl_receipt where contains(left_out, 'fact_move'))`,
     );
     expect(rows!.columns).to.deep.equal([
       ["move_id", "integer"],
@@ -103,6 +121,7 @@ describe("Athena's SQL", () => {
     expect(made).to.deep.equal([
       "etl_manifest",
       "etl_compaction",
+      "etl_receipt",
       "etl_batch",
       "etl_object",
       "etl_files_rows_fact_move",

@@ -46,7 +46,7 @@ describe("totes lake", function () {
         },
         { ...staff!, name: "dim_new", columns: { new_id: key(integer), word: text } },
       ];
-      const duckdb = await openLake(tables, { lake: folder, leftOut: [] });
+      const duckdb = await openLake(tables, { lake: folder });
       const rows = async (sql: string) => (await duckdb.runAndReadAll(sql)).getRowsJson();
       expect(await rows("select distinct note, age, word from dim_staff")).to.deep.equal([
         [null, 0, "unknown"],
@@ -54,7 +54,7 @@ describe("totes lake", function () {
       expect(await rows("select new_id, word from dim_new")).to.deep.equal([]);
       expect(await rows("from etl_problem")).to.deep.equal([]);
       await rm(path.join(folder, "_batches", "0000000001.json"));
-      const again = await openLake(tables, { lake: folder, leftOut: [] });
+      const again = await openLake(tables, { lake: folder });
       expect((await again.runAndReadAll("from etl_problem")).getRowsJson()).to.deep.equal([
         ["its manifest is missing", "1", ""],
       ]);
@@ -118,10 +118,6 @@ describe("totes lake", function () {
         'dialect is one of duckdb, spark, athena and clickhouse, not "sparc"; did you mean spark?',
       ],
       [["sql", "select 1", "--dialect", "spark"], '"select 1" is a word too many;'],
-      [
-        ["sql", "--dialect", "spark", "--skip", "4,x"],
-        '--skip takes a whole number from 1 to 9999999999, not "x"',
-      ],
       [["sqll"], 'action is one of sql, query, compact and retire, not "sqll"; did you mean sql?'],
     ];
     for (const [args, said] of refused)
@@ -137,6 +133,33 @@ describe("totes lake", function () {
       expect(code).to.equal(2);
       expect(err).to.match(
         /^LakeError: s3:\/\/processed-\d+ has no batch yet: run the pipeline first/,
+      );
+    });
+
+    it("says so where a batch is missing between others, and answers as of the one before", async () => {
+      const manifest = await p.processed(2);
+      const key = "_batches/0000000004.json";
+      await p.put("processed", key, JSON.stringify({ ...manifest, batch: 4 }));
+      const asked = "select max(batch) as newest from etl_batch";
+      const { code, out } = await call("query", asked);
+      expect(code).to.equal(0);
+      expect(out.replaceAll(/\s+/g, " ")).to.match(
+        / 2 1 row As of batch 2: batch 3 is not transformed yet, or its manifest is gone, and those after it, up to 4, wait for it: `npx totes batch 3` says which\. $/,
+      );
+      expect((await call("query", asked, "--as-of", "4")).err).to.equal(
+        `LakeError: there is no batch 4: the newest of s3://${p.env.PROCESSED_BUCKET} is 2, as 3 is not transformed yet, or its manifest is gone\n`,
+      );
+      await p.remove("processed", key);
+      expect((await call("query", asked)).out).to.not.include("As of");
+    });
+
+    it("answers two at once that both find no copy", async () => {
+      await rm(copy(), { recursive: true });
+      const asked = ["query", 'select count(*) as "rows" from dim_date', "--json"];
+      const answers = await Promise.all([call(...asked), call(...asked)]);
+      expect(answers[0]).to.deep.equal(answers[1]);
+      expect(JSON.parse(answers[0].out)).to.deep.equal(
+        await p.star.any('select count(*) as "rows" from dim_date'),
       );
     });
 
@@ -193,6 +216,7 @@ describe("totes lake", function () {
 
     it("names a compaction that is none", async () => {
       await p.put("processed", "_compactions/0000000002.json", '{"from": 1}');
+      await rm(copy(), { recursive: true });
       const { code, err } = await call("query", "select 1");
       expect(code).to.equal(2);
       expect(err).to.match(
@@ -201,7 +225,7 @@ describe("totes lake", function () {
     });
 
     it("says what to install where DuckDB is not", async () => {
-      const lake = openLake([], { lake: "/nowhere", leftOut: [] }, () =>
+      const lake = openLake([], { lake: "/nowhere" }, () =>
         Promise.reject(new Error("Cannot find package")),
       );
       expect((await failureOf(lake)).message).to.match(
@@ -210,7 +234,7 @@ describe("totes lake", function () {
     });
 
     it("says where no manifests are, of a folder", async () => {
-      const lake = openLake([], { lake: "/nowhere", leftOut: [] });
+      const lake = openLake([], { lake: "/nowhere" });
       expect((await failureOf(lake)).message).to.include("no manifests in /nowhere/_batches/");
     });
   });
@@ -218,21 +242,10 @@ describe("totes lake", function () {
   describe("sql", () => {
     for (const dialect of ["duckdb", "spark", "athena", "clickhouse"] as const)
       it(`prints the statements for ${dialect}, or gives them one by one`, async () => {
-        const args = [
-          "sql",
-          "--dialect",
-          dialect,
-          "--lake",
-          "s3://lake/",
-          "--as-of",
-          "2",
-          "--skip",
-          "1",
-        ];
+        const args = ["sql", "--dialect", dialect, "--lake", "s3://lake/", "--as-of", "2"];
         const wanted = lakeStatements(dialect, await getTables(), {
           lake: "s3://lake",
           asOf: 2,
-          leftOut: [{ batch: 1 }],
         });
         expect((await call(...args)).out).to.equal(wanted.map((one) => `${one};\n\n`).join(""));
         expect(JSON.parse((await call(...args, "--json")).out)).to.deep.equal(wanted);

@@ -81,7 +81,7 @@ describe("the views over the lake", function () {
     };
     const folder = await mkdtemp(path.join(tmpdir(), "lake-"));
     await copyOf(p, folder);
-    scope = { lake: folder, leftOut: [{ batch: history.skipped }, history.left] };
+    scope = { lake: folder };
   });
   after(async () => {
     await rm(scope.lake, { recursive: true });
@@ -127,6 +127,80 @@ describe("the views over the lake", function () {
       );
       expect(kinds.getRowsJson()).to.deep.equal([["compaction", "1", String(history.left.batch)]]);
       duckdb.closeSync();
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  /** The lake with the first 12 batches compacted, in two parts, their own objects beside that. */
+  const withCompactions = async (work: (folder: string) => Promise<void>): Promise<void> => {
+    const folder = await mkdtemp(path.join(tmpdir(), "compacted-"));
+    try {
+      await cp(scope.lake, folder, { recursive: true });
+      await compact(folder, 1, 1, 8);
+      await compact(folder, 2, 9, 12);
+      await cp(scope.lake, folder, { recursive: true });
+      await work(folder);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  };
+  const problemsIn = async (folder: string): Promise<unknown[][]> => {
+    const duckdb = await open(tables, { lake: folder });
+    const found = await duckdb.runAndReadAll("select problem, batch from etl_problem");
+    duckdb.closeSync();
+    return found.getRowsJson();
+  };
+
+  it("have the same where the manifest of an older compaction is gone, and say so", async () => {
+    expect(history.skipped).to.be.greaterThan(12);
+    await withCompactions(async (folder) => {
+      expect(await problemsIn(folder)).to.deep.equal([]);
+      await rm(path.join(folder, "_compactions", "0000000008.json"));
+      const content = await contentIn(tables, { lake: folder });
+      expect(differences(await contentIn(tables, scope), content)).to.deep.equal([]);
+      expect(await problemsIn(folder)).to.deep.equal([
+        ["the compaction that ends with it is missing", "8"],
+      ]);
+    });
+  });
+
+  it("end before a batch whose manifest is missing, and say so", async () => {
+    await withCompactions(async (folder) => {
+      const missing = history.newest - 2;
+      await rm(path.join(folder, "_batches", `00000000${missing}.json`));
+      const expected = await contentIn(tables, scope, missing - 1);
+      expect(expected).to.not.deep.equal(await contentIn(tables, scope));
+      expect(await contentIn(tables, { lake: folder })).to.deep.equal(expected);
+      expect(await problemsIn(folder)).to.deep.equal([
+        ["its manifest is missing", String(missing)],
+      ]);
+    });
+  });
+
+  it("show nothing of a compaction whose batches do not follow the others", async () => {
+    await withCompactions(async (folder) => {
+      await rm(path.join(folder, "_compactions", "0000000008.json"));
+      await rm(path.join(folder, "_batches", "0000000005.json"));
+      expect(await contentIn(tables, { lake: folder })).to.deep.equal(
+        await contentIn(tables, scope, 4),
+      );
+    });
+  });
+
+  it("leave out a batch that was skipped, though it is the last, or has no manifest", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "skipped-"));
+    try {
+      await cp(scope.lake, folder, { recursive: true });
+      const expected = await contentIn(tables, scope);
+      await rm(path.join(folder, "_batches", `00000000${history.skipped}.json`));
+      expect(await contentIn(tables, { lake: folder })).to.deep.equal(expected);
+      expect(await problemsIn(folder)).to.deep.equal([]);
+      for (let batch = history.skipped + 1; batch <= history.newest; batch++)
+        await rm(path.join(folder, "_batches", `00000000${batch}.json`));
+      expect(await contentIn(tables, { lake: folder })).to.deep.equal(
+        await contentIn(tables, scope, history.skipped - 1),
+      );
     } finally {
       await rm(folder, { recursive: true });
     }

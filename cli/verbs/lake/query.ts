@@ -44,16 +44,19 @@ export async function query(
   const { PROCESSED_BUCKET: bucket } = getSettings("PROCESSED_BUCKET");
   const folder = path.join(COPIES, bucket);
   const tables = await getTables();
-  const { columns, rows, isMore } = await terminal.working("Reading the lake", async (now) => {
-    const { leftOut } = await copyLake(bucket, folder, asOf);
-    now("Asking");
-    const duckdb = await openLake(tables, { lake: folder, asOf, leftOut });
-    try {
-      return await ask(duckdb, sql, limit);
-    } finally {
-      duckdb.closeSync();
-    }
-  });
+  const { columns, rows, isMore, newest, last } = await terminal.working(
+    "Reading the lake",
+    async (now) => {
+      const { newest, last } = await copyLake(bucket, folder, asOf);
+      now("Asking");
+      const duckdb = await openLake(tables, { lake: folder, asOf });
+      try {
+        return { ...(await ask(duckdb, sql, limit)), newest, last };
+      } finally {
+        duckdb.closeSync();
+      }
+    },
+  );
   answer(rows);
   terminal.line();
   terminal.table(
@@ -66,6 +69,10 @@ export async function query(
       ? `  the first ${whole(limit)} rows; --limit shows more`
       : `  ${counted(rows.length, "row")}`,
   );
+  if (asOf === undefined && last > newest)
+    terminal.paragraph(
+      `As of batch ${whole(newest)}: batch ${whole(newest + 1)} is not transformed yet, or its manifest is gone, and those after it, up to ${whole(last)}, wait for it: \`npx totes batch ${newest + 1}\` says which.`,
+    );
   return 0;
 }
 

@@ -24,25 +24,17 @@ export const sqlOptions = <T>(args: Argv<T>) =>
       type: "string",
       describe: "sql, query: the tables as they were after this batch",
       coerce: (text: string) => wholeNumber("as-of", text, 1, LAST),
-    })
-    .option("skip", {
-      type: "string",
-      describe:
-        "sql: batches that the warehouse has skipped, between commas; query reads of them in the receipts",
-      coerce: (text: string): ReadonlySet<number> =>
-        new Set(text.split(",").map((one) => wholeNumber("skip", one.trim(), 1, LAST))),
     });
 
 export interface SqlAsked {
   readonly dialect: DialectName | undefined;
   readonly lake: string | undefined;
   readonly asOf: number | undefined;
-  readonly skip: ReadonlySet<number> | undefined;
 }
 
 /** @param useStage has the environment name the stage's bucket */
 export async function sql(
-  { dialect, lake, asOf, skip = new Set() }: SqlAsked,
+  { dialect, lake, asOf }: SqlAsked,
   useStage: () => Promise<void>,
   { terminal, answer }: Say,
 ): Promise<number> {
@@ -51,7 +43,6 @@ export async function sql(
   const statements = lakeStatements(dialect, await getTables(), {
     lake: lake === undefined ? await bucketOf(useStage) : placeOf(lake),
     asOf,
-    leftOut: [...skip].map((batch) => ({ batch })),
   });
   answer(statements);
   for (const statement of statements) terminal.line(`${statement};\n`);
