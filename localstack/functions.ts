@@ -29,6 +29,8 @@ export interface FunctionOptions {
    * tsx where undefined.
    */
   readonly worker?: string;
+  /** The Node that runs it, by its path; this process's own unless said. */
+  readonly node?: string;
 }
 
 /** A function whose handler runs in a process of its own. */
@@ -231,8 +233,9 @@ class Runtime {
 }
 
 function launch(options: FunctionOptions): ChildProcess {
-  const { name, module, exportName, env, memoryMb = 1024, worker } = options;
+  const { name, module, exportName, env, memoryMb = 1024, worker, node } = options;
   return fork(worker ?? ownWorker, [path.resolve(root, module), exportName ?? "handler"], {
+    ...(node === undefined ? {} : { execPath: node }),
     execArgv: [
       ...(worker === undefined ? ["--import", tsx] : []),
       `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,

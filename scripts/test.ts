@@ -18,8 +18,10 @@ const PARTS = {
   "pipeline-e-z": [
     "tests/pipeline/[e-z]*.test.ts",
     "--ignore",
-    "tests/pipeline/invoke-local.test.ts",
+    "tests/pipeline/{invoke-local,memory}.test.ts",
   ],
+  /** What the functions take on the Lambdas' Node, whichever runs the tests. */
+  memory: ["tests/{pipeline,compaction}/memory.test.ts"],
   /** What stands around the service: commands, measurements, templates. */
   around: [
     ...testsIn("analytics bench cli infrastructure lake operations"),

@@ -1,10 +1,11 @@
-// P7: a compaction takes no more memory than its function is given, whatever the rows: as a bundle, by node alone.
+// P7: a compaction takes no more memory than its function is given, whatever the rows: as a bundle, by Node 24 alone.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fillWithBatches } from "../../bench/small-objects.ts";
 import { startFunction } from "../../localstack/functions.ts";
 import { bundleFunction, bundleModule } from "../../scripts/bundle.ts";
+import { getNode24 } from "../../scripts/node24.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { getTables } from "../../src/registry.ts";
 import { expect } from "../support/chai.ts";
@@ -21,7 +22,9 @@ const MEMORY = 1024;
 describe("the memory that a compaction takes", function () {
   this.timeout(240_000);
   let folder: string;
+  let node: string;
   before(async () => {
+    node = getNode24();
     folder = await mkdtemp(path.join(tmpdir(), "totes-compaction-"));
     await bundleFunction("compaction", { folder });
     await bundleModule("localstack/function-worker.ts", path.join(folder, "worker.mjs"));
@@ -43,6 +46,7 @@ describe("the memory that a compaction takes", function () {
       env: { ...p.env },
       memoryMb: MEMORY,
       timeoutMs: 200_000,
+      node,
     });
     try {
       await started.invoke({ to: batches });

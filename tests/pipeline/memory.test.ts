@@ -1,10 +1,11 @@
-// P7: no function takes more memory than it is given, whatever the rows: as bundles, by node alone, as on Lambda.
+// P7: no function takes more memory than it is given, whatever the rows: as bundles, by Node 24 alone, as on Lambda.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { makeBundles, type Bundles } from "../../bench/functions.ts";
 import { startFunction } from "../../localstack/functions.ts";
 import { bundleFunction, STAGES, type FunctionName } from "../../scripts/bundle.ts";
+import { getNode24 } from "../../scripts/node24.ts";
 import { openShop } from "../../localstack/totesys/shop.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -15,10 +16,12 @@ const MOST = 256 * 1024 * 1024;
 describe("the memory that the functions take", function () {
   this.timeout(240_000);
   let folder: string;
+  let node: string;
   let bundles: Bundles;
   let p: TestPipeline;
   before(async () => {
     folder = await mkdtemp(path.join(tmpdir(), "totes-memory-"));
+    node = getNode24();
     bundles = await makeBundles(folder);
   });
   after(async () => {
@@ -43,6 +46,7 @@ describe("the memory that the functions take", function () {
       env: { ...p.env },
       memoryMb,
       timeoutMs: 200_000,
+      node,
     });
     try {
       const answer = await started.invoke({});
