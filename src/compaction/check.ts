@@ -3,7 +3,9 @@ import { isDeepStrictEqual } from "node:util";
 import { eachOf } from "../at-once.ts";
 import {
   checkStandsFor,
+  contentOf,
   listCompactions,
+  objectsIn,
   readCompaction,
   type CompactedObject,
   type Compaction,
@@ -11,7 +13,7 @@ import {
   type Part,
 } from "../lake/compactions.ts";
 import { compactionKey } from "../lake/keys.ts";
-import { ManifestError, type LakeObject } from "../lake/manifest.ts";
+import { ManifestError, RESTORE, type LakeObject } from "../lake/manifest.ts";
 import { getContentFromFile } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { columnsIn, rowsOf, type ParquetRows } from "../parquet/rows.ts";
@@ -59,12 +61,12 @@ export class CompactionsCheck {
     for (const to of ends)
       await this.#trying(to, async () => {
         const found = await readCompaction(this.#bucket, to);
-        for (const { key } of objectsOf(found.manifest)) this.keys.add(key);
+        for (const { key } of objectsIn(found.manifest)) this.keys.add(key);
         const last = before;
         before = found;
         checkFollows(this.#bucket, found.manifest, last);
         this.#whole.push({ from: found.manifest.from, to });
-        await eachOf(objectsOf(found.manifest), AT_ONCE, (object) =>
+        await eachOf(objectsIn(found.manifest), AT_ONCE, (object) =>
           this.#trying(to, () => this.#readObject(object)),
         );
       });
@@ -144,26 +146,70 @@ export class CompactionsCheck {
     return part && this.#compacted.rowsIn(part);
   }
 
-  /** Holds what each compaction stands for against the manifests that there are. */
-  async checkManifests(
-    sha256Of: (batch: number) => string | undefined,
-    isSkipped: (batch: number) => boolean,
-  ): Promise<void> {
+  /** Holds each compaction against the manifests that there are. @param find undefined where a batch's cannot be read */
+  async checkManifests(find: (batch: number) => Expected | undefined): Promise<void> {
     for (const { to } of this.#whole)
       await this.#trying(to, async () => {
         const { manifest } = await readCompaction(this.#bucket, to);
-        for (let batch = manifest.from; batch <= to; batch++) {
-          const sha256 = sha256Of(batch);
-          if (sha256 === undefined || isSkipped(batch)) continue;
-          await this.#trying(to, async () =>
-            checkStandsFor(this.#bucket, manifest, { batch, sha256 }),
-          );
-        }
+        await this.checkManifest(manifest, find);
       });
+  }
+
+  /** Holds one against the manifests: does it stand for those, and is nothing in it that they do not have? */
+  async checkManifest(
+    manifest: Compaction,
+    find: (batch: number) => Expected | undefined,
+  ): Promise<void> {
+    const { from, to } = manifest;
+    const where = `s3://${this.#bucket}/${compactionKey(to)}`;
+    for (let batch = from; batch <= to; batch++) {
+      const sha256 = find(batch)?.sha256;
+      if (sha256 === undefined) continue;
+      await this.#trying(to, async () => checkStandsFor(this.#bucket, manifest, { batch, sha256 }));
+    }
+    const last = new Map<string, number>();
+    for (const object of objectsIn(manifest))
+      for (const { batch, rows } of object.batches) {
+        const content = contentOf(object);
+        const before = last.get(content) ?? from - 1;
+        last.set(content, batch);
+        await this.#trying(to, async () => {
+          if (batch <= before || batch > to)
+            throw new ManifestError(
+              `${where}: ${content} has batch ${batch} after ${before}, expected each of ${from} to ${to} once, in order; ${RESTORE}`,
+            );
+          const known = find(batch);
+          const expected = known?.rows.get(content) ?? 0;
+          if (known && expected !== rows)
+            throw new ManifestError(
+              `${where}: expected ${expected} rows of ${content} of batch ${batch}, found ${rows}; ${RESTORE}`,
+            );
+        });
+      }
   }
 }
 
-const objectsOf = ({ objects, deleted }: Compaction): CompactedObject[] => [...objects, ...deleted];
+/** What a compaction is to have of a batch. */
+export interface Expected {
+  /** Of its manifest; undefined where that does not matter. */
+  readonly sha256: string | undefined;
+  /** Rows, by {@link contentOf}. */
+  readonly rows: ReadonlyMap<string, number>;
+}
+
+/** Of a batch that was skipped: nobody wanted it, whatever manifest it had. */
+export const NONE: Expected = { sha256: undefined, rows: new Map() };
+
+export const expectedOf = (
+  sha256: string,
+  {
+    objects,
+    deleted,
+  }: { readonly objects: readonly LakeObject[]; readonly deleted: readonly LakeObject[] },
+): Expected => ({
+  sha256,
+  rows: new Map([...objects, ...deleted].map((object) => [contentOf(object), object.rows])),
+});
 
 const shown = (value: unknown): string =>
   typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);

@@ -45,6 +45,7 @@ export interface Range {
 /** A batch of a compaction. */
 export interface Batch {
   readonly batch: number;
+  readonly isSkipped: boolean;
   /** Of its processed manifest; null where it was skipped and has none. */
   readonly sha256: string | null;
   readonly objects: readonly LakeObject[];
@@ -125,7 +126,7 @@ async function readBatch(bucket: string, batch: number): Promise<Batch> {
         throw error;
       },
     );
-    return { batch, sha256, objects: [], deleted: [] };
+    return { batch, isSkipped: true, sha256, objects: [], deleted: [] };
   }
   const found = await readProcessedManifest(bucket, batch);
   if (!found)
@@ -133,5 +134,5 @@ async function readBatch(bucket: string, batch: number): Promise<Batch> {
       `s3://${bucket}/${manifestKey(batch)} is not there, and its batch was loaded; ${RESTORE}`,
     );
   const { objects, deleted } = found.manifest;
-  return { batch, sha256: found.sha256, objects, deleted };
+  return { batch, isSkipped: false, sha256: found.sha256, objects, deleted };
 }

@@ -6,7 +6,7 @@ import { ManifestError, type LakeObject } from "../lake/manifest.ts";
 import { getIfThere, ObjectError } from "../lake/objects.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { unseen, type Progress } from "../progress.ts";
-import { CompactionsCheck } from "./check.ts";
+import { CompactionsCheck, expectedOf, NONE } from "./check.ts";
 import { Compacted } from "./compacted.ts";
 import { CompactionError } from "./error.ts";
 import { readBatches } from "./range.ts";
@@ -64,7 +64,12 @@ export async function retire(
       const { manifest } = await readCompaction(bucket, to);
       const there: LakeObject[] = [];
       // None of a batch that was skipped: it is in no compaction, and its objects stay.
-      await eachOf(await readBatches(bucket, manifest), AT_ONCE, async (batch) => {
+      const batches = await readBatches(bucket, manifest);
+      await check.checkManifest(manifest, (batch) => {
+        const of = batches[batch - manifest.from]!;
+        return of.isSkipped ? NONE : expectedOf(of.sha256!, of);
+      });
+      await eachOf(batches, AT_ONCE, async (batch) => {
         const of = { batch: batch.batch, sha256: batch.sha256 ?? "" };
         for (const object of [...batch.objects, ...batch.deleted]) {
           const found = await getIfThere(bucket, object).catch((error: unknown) => {

@@ -46,6 +46,12 @@ const compaction = v.object({
 });
 export type Compaction = v.InferOutput<typeof compaction>;
 
+/** All objects of a compaction. */
+export const objectsIn = ({ objects, deleted }: Compaction): CompactedObject[] => [
+  ...objects,
+  ...deleted,
+];
+
 /** The last batch of each compaction, in order. */
 export async function listCompactions(bucket: string): Promise<number[]> {
   const keys = await listKeys(bucket, COMPACTIONS, "");
@@ -117,6 +123,10 @@ export interface OfBatch {
   readonly sha256: string;
 }
 
+/** Which rows of a batch an object has: of which table, those that came or the keys of those that went. */
+export const contentOf = ({ table, key }: Pick<LakeObject, "table" | "key">): string =>
+  `${isOfDeleted(key) ? "deleted" : "objects"}/${table}`;
+
 /** Where a batch's rows are in a compacted object. */
 export interface Part {
   readonly compacted: CompactedObject;
@@ -179,27 +189,28 @@ export class Compactions {
 /** A compaction's manifest, made ready to be asked. */
 class Index {
   readonly manifest: Compaction;
-  /** By batch, the table's objects: made once somebody asks for the table. */
+  /** Of each content, by batch: made once somebody asks for it. */
   readonly #parts = new Map<string, Map<number, Part>>();
 
   constructor(manifest: Compaction) {
     this.manifest = manifest;
   }
 
-  find(batch: number, { table, key }: LakeObject): Part | undefined {
-    const list = isOfDeleted(key) ? "deleted" : "objects";
-    const name = `${list}/${table}`;
-    let parts = this.#parts.get(name);
+  find(batch: number, object: LakeObject): Part | undefined {
+    const content = contentOf(object);
+    let parts = this.#parts.get(content);
     if (!parts) {
       parts = new Map();
-      for (const compacted of this.manifest[list].filter((one) => one.table === table)) {
+      for (const compacted of objectsIn(this.manifest).filter(
+        (one) => contentOf(one) === content,
+      )) {
         let from = 0;
         for (const { batch: of, rows } of compacted.batches) {
           parts.set(of, { compacted, stretch: { from, to: from + rows } });
           from += rows;
         }
       }
-      this.#parts.set(name, parts);
+      this.#parts.set(content, parts);
     }
     return parts.get(batch);
   }

@@ -1,6 +1,6 @@
 /** Is the lake whole? Reads all of it, goes on after the first problem, and names each. */
 import { listKeys } from "../aws/s3.ts";
-import { CompactionsCheck } from "../compaction/check.ts";
+import { CompactionsCheck, expectedOf, NONE, type Expected } from "../compaction/check.ts";
 import { Compacted } from "../compaction/compacted.ts";
 import type { OfBatch } from "../lake/compactions.ts";
 import { BATCHES, COMPACTIONS, HINTS, LOADS, RANGES, madeBy, manifestKey } from "../lake/keys.ts";
@@ -111,6 +111,8 @@ class Lake {
   readonly #ingested = new Map<number, Link>();
   readonly #processed = new Map<number, Link>();
   readonly #receipts = new Map<number, Receipt>();
+  /** What compactions are to have of each batch whose manifest could be read. */
+  readonly #expected = new Map<number, Expected>();
 
   constructor(buckets: Buckets, codec: ParquetCodec) {
     this.#buckets = buckets;
@@ -170,6 +172,7 @@ class Lake {
         run: manifest.run,
         ...("ingestion_sha256" in manifest ? { madeFrom: manifest.ingestion_sha256 } : {}),
       });
+      if ("ingestion_sha256" in manifest) this.#expected.set(batch, expectedOf(sha256, manifest));
       for (const object of allObjectsOf(manifest))
         await this.#trying({ bucket, batch, kind: "object" }, () =>
           this.#checkObject(bucket, object, { batch, sha256 }),
@@ -197,7 +200,7 @@ class Lake {
     const where = `s3://${bucket}/${object.key}`;
     const bytes = await getIfThere(bucket, object);
     // What was skipped is in no compaction: nobody wanted it.
-    const isSkipped = this.#receipts.get(of.batch)?.skipped_why !== undefined;
+    const isSkipped = this.#isSkipped(of.batch);
     if (!bytes) {
       const rows = isSkipped ? undefined : await this.compactions.rowsOf(of, object);
       if (!rows) throw goneError(bucket, object);
@@ -210,6 +213,10 @@ class Lake {
     if (!isSkipped) await this.compactions.compare(of, object, bytes);
   }
 
+  #isSkipped(batch: number): boolean {
+    return this.#receipts.get(batch)?.skipped_why !== undefined;
+  }
+
   #count({ bytes }: LakeObject): void {
     this.objects++;
     this.bytes += bytes;
@@ -217,9 +224,8 @@ class Lake {
 
   /** What compactions say of manifests. */
   checkCompactions(): Promise<void> {
-    return this.compactions.checkManifests(
-      (batch) => this.#processed.get(batch)?.sha256,
-      (batch) => this.#receipts.get(batch)?.skipped_why !== undefined,
+    return this.compactions.checkManifests((batch) =>
+      this.#isSkipped(batch) ? NONE : this.#expected.get(batch),
     );
   }
 

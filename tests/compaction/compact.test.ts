@@ -1,12 +1,14 @@
 // A compaction is there whole or not at all, once, whoever else is at it; and what is wrong with one is named.
 import { compactionKey, manifestKey, rangeKey, receiptKey } from "../../src/lake/keys.ts";
-import type { Compaction } from "../../src/lake/compactions.ts";
+import type { CompactedObject, Compaction } from "../../src/lake/compactions.ts";
 import { sha256 } from "../../src/lake/manifest.ts";
 import { Compacted } from "../../src/compaction/compacted.ts";
+import { retire } from "../../src/compaction/retire.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
-import { fileColumns } from "../../src/parquet/schema.ts";
+import { BATCH_COLUMN, fileColumns } from "../../src/parquet/schema.ts";
 import { verify, type LakeProblem } from "../../src/rebuild/verify.ts";
 import { getTables } from "../../src/registry.ts";
+import { cut } from "../../src/vectors.ts";
 import { failureOf, stateOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -292,6 +294,49 @@ describe("a compaction", function () {
       }));
       await edit(5, { objects: swapped });
       expect((await found()).join("\n")).to.match(/row 0 is of batch 4, expected of 5/);
+    });
+
+    it("is named where it holds rows that no batch has, and nothing is marked", async () => {
+      const codec = await codecNamed();
+      const object = manifest.objects.find(({ table }) => table === "fact_sales_order")!;
+      const { rows } = object.batches[0]!;
+      const columns = await codec.columnsOf(await p.get("processed", object.key));
+      /** The rows of its first batch once more, said to be of another batch, or table. */
+      const more = async (batch: number, table = object.table): Promise<CompactedObject> => {
+        const vectors = (await codec.read(await p.get("processed", object.key), columns)).map(
+          (vector) => cut(vector, { from: 0, to: rows }),
+        );
+        const at = columns.findIndex(({ name }) => name === BATCH_COLUMN);
+        (vectors[at]!.values as bigint[]).fill(BigInt(batch));
+        const body = await codec.write(columns, vectors);
+        const key = object.key.replaceAll(object.table, table).replace("-", `-${batch}`);
+        await p.put("processed", key, body);
+        const size = { rows, bytes: body.length, sha256: sha256(body) };
+        return { table, key, ...size, batches: [{ batch, rows }] };
+      };
+      const cases: readonly (readonly [more: CompactedObject, said: string])[] = [
+        [
+          await more(6),
+          "objects/fact_sales_order has batch 6 after 5, expected each of 4 to 5 once",
+        ],
+        [
+          await more(4),
+          "objects/fact_sales_order has batch 4 after 5, expected each of 4 to 5 once",
+        ],
+        [await more(5, "dim_design"), "expected 0 rows of objects/dim_design of batch 5, found "],
+      ];
+      for (const [one, said] of cases) {
+        await edit(5, { objects: [...manifest.objects, one] });
+        expect((await found()).join("\n"))
+          .to.match(/^compaction 5: /)
+          .and.include(said);
+        const error = await failureOf(retire(p.env.PROCESSED_BUCKET, codec, { dry: true }));
+        expect(`${error}`)
+          .to.match(/^CompactionError: nothing is marked/)
+          .and.include(said);
+      }
+      await edit(5, { objects: manifest.objects });
+      expect(await found()).to.deep.equal([]);
     });
 
     it("is named where it lacks rows that a batch has", async () => {
