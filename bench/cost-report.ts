@@ -97,7 +97,8 @@ ${table({
   rows: bills.map(({ shop, query }) => [shop.name, query.dollars.toFixed(4), query.formula]),
 })}
 
-A compaction ([lake.md](lake.md)) makes the GETs few. The workgroup stops a question at \`athenaScanGb\`.
+A view reads the manifests some four times, and the receipts twice: each is a few kB, and a GET. Once the objects that a
+[compaction](compaction.md) stands for are retired, what is left are those, and the compaction's. The workgroup stops a question at \`athenaScanGb\`.
 
 ## What was measured
 

@@ -5,6 +5,7 @@ import {
   SFNClient,
   StartExecutionCommand,
 } from "@aws-sdk/client-sfn";
+import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 
 /** A state machine that cannot be started or asked: says which, and why. */
@@ -21,6 +22,8 @@ export interface Ended {
 
 /** Milliseconds between two looks. */
 const EVERY = 1_000;
+/** How often a request is tried: an execution lasts for hours, and a minute without an answer does not end it. */
+const ATTEMPTS = 12;
 
 /**
  * Starts a state machine that is one distributed map, and waits for its end.
@@ -32,14 +35,20 @@ export async function execute(
   input: object,
   done: (items: number) => void,
 ): Promise<Ended> {
-  const client = new SFNClient({});
+  const client = new SFNClient({ maxAttempts: ATTEMPTS });
+  let arn: string | undefined;
   try {
-    const { executionArn: arn } = await client.send(
-      new StartExecutionCommand({ stateMachineArn, input: JSON.stringify(input) }),
-    );
+    // By its name, one that is asked for twice is started once.
+    const started = new StartExecutionCommand({
+      stateMachineArn,
+      name: randomUUID(),
+      input: JSON.stringify(input),
+    });
+    ({ executionArn: arn } = await client.send(started));
     for (;;) {
-      const { status } = await client.send(new DescribeExecutionCommand({ executionArn: arn }));
-      const { mapRuns } = await client.send(new ListMapRunsCommand({ executionArn: arn }));
+      const of = { executionArn: arn };
+      const { status } = await client.send(new DescribeExecutionCommand(of));
+      const { mapRuns } = await client.send(new ListMapRunsCommand(of));
       for (const { mapRunArn } of mapRuns ?? []) {
         const { itemCounts } = await client.send(new DescribeMapRunCommand({ mapRunArn }));
         done(itemCounts?.succeeded ?? 0);
@@ -49,7 +58,12 @@ export async function execute(
     }
   } catch (cause) {
     const { name, message } = cause as Error;
-    throw new ExecutionError(`${stateMachineArn}: ${name}: ${message}`, { cause });
+    throw new ExecutionError(
+      arn === undefined
+        ? `${stateMachineArn}: ${name}: ${message}`
+        : `${arn} was started, and goes on by itself; how far it is cannot be asked: ${name}: ${message}`,
+      { cause },
+    );
   } finally {
     client.destroy();
   }
