@@ -32,7 +32,7 @@ try {
   for (const [name, [stage, parameters]] of Object.entries(STAGES))
     templates.push(await packageStage(stage, parameters, path.join(folder, name)));
   const skipped = Object.keys(EXCUSED.checkov).join(",");
-  process.exitCode = runPythonTools("check:templates", [
+  process.exitCode = await runPythonTools("check:templates", [
     [
       "cfn-lint",
       "--ignore-checks",

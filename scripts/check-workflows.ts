@@ -1,7 +1,7 @@
 // `npm run check:workflows`: the GitHub workflows, by two linters; zizmor is the one that knows what attackers do.
 import { runPythonTools } from "./python-tools.ts";
 
-process.exitCode = runPythonTools("check:workflows", [
+process.exitCode = await runPythonTools("check:workflows", [
   ["actionlint"],
   ["zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github"],
 ]);
