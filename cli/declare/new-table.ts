@@ -1,4 +1,5 @@
 /** A new star table in a checkout: its source's declaration where there is none, its module, its first test. */
+import { existsSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { readTables } from "../../src/registry.ts";
@@ -21,7 +22,7 @@ export interface WrittenTable {
 /**
  * @param root of the checkout
  * @param name the star table's
- * @throws UsageError where there is such a table already, or the source has no key; nothing is overwritten
+ * @throws UsageError where there is such a table or file already, or the source has no key; nothing is overwritten
  */
 export async function writeTable(
   root: string,
@@ -34,6 +35,11 @@ export async function writeTable(
   const [module, test] = [`tables/${name}.ts`, `tests/tables/${name}.test.ts`];
   if (tables.some((one) => one.name === name))
     throw new UsageError(`there is a table ${name} already: ${module}`);
+  for (const file of [module, test])
+    if (existsSync(path.join(root, file)))
+      throw new UsageError(
+        `there is a file ${file} already: nothing is overwritten, so remove it first, or choose another name`,
+      );
   const { constant, source, isNew } = await declare(path.join(folder, "sources.ts"), found);
   if (keyOf(source).length === 0)
     throw new UsageError(

@@ -14,7 +14,7 @@ export class StopError extends Error {
 
 /**
  * Stops the stack that is up, and waits until all of it is gone. Gives the one that was; undefined where there was none.
- * @throws StopError where its process cannot be ended
+ * @throws StopError where its process cannot be ended, or its PostgreSQL does not end with it
  */
 export async function stopStack(folder = LOCAL_FOLDER): Promise<StackState | undefined> {
   const state = runningStack(folder);
@@ -26,7 +26,15 @@ export async function stopStack(folder = LOCAL_FOLDER): Promise<StackState | und
     while (isOurs(pid) && performance.now() < until) await delay(POLL_MS);
     if (isOurs(pid)) continue;
     // Of one that was killed a watchdog stops PostgreSQL, a moment later.
-    while (await isOpen(state.source)) await delay(POLL_MS);
+    const { host, port } = state.source;
+    const patience = performance.now() + PATIENCE_MS;
+    while (await isOpen(state.source)) {
+      if (performance.now() > patience)
+        throw new StopError(
+          `the stack's process has ended, and ${host}:${port}, where its PostgreSQL was, is still answered: end what does it by hand`,
+        );
+      await delay(POLL_MS);
+    }
     removeState(folder);
     return state;
   }

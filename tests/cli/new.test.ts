@@ -71,6 +71,19 @@ describe("a table that is written from a source's columns", () => {
     );
   });
 
+  it("is refused where its test is there already, and its source is not declared for it", async () => {
+    const test = path.join(root, "tests", "tables", "fact_review.test.ts");
+    mkdirSync(path.dirname(test), { recursive: true });
+    writeFileSync(test, "");
+    const found = await p.shop.task((db) => readSchema(db, "public"));
+    await expect(writeTable(root, "fact_review", found.get("re view")!)).to.be.rejectedWith(
+      "there is a file tests/tables/fact_review.test.ts already: nothing is overwritten",
+    );
+    const sources = readFileSync(path.join(root, "tables", "sources.ts"), "utf8");
+    expect(sources).to.not.include("re view");
+    rmSync(test);
+  });
+
   it("has its declaration, a module that compiles, and a test that passes", async () => {
     const found = await p.shop.task((db) => readSchema(db, "public"));
     expect(await writeTable(root, "fact_review", found.get("re view")!)).to.deep.equal({
