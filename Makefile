@@ -54,7 +54,7 @@ build: requirements ## Package the three functions
 	npx sls package --stage local
 
 # What stands in for AWS is tested once, with `make test`: the Lambdas run src/ and tables/.
-test-node24: requirements ## Tests of what is deployed, on Node 24, which the Lambdas run on
+test-node24: requirements ## Tests of what runs every ten minutes, on Node 24, which the Lambdas run on
 	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" \
 		$(TSX) scripts/test.ts pipeline-a-d pipeline-e-z service --json coverage/mocha-node24-
 

@@ -13,27 +13,32 @@ const testsIn = (folders: string): string[] =>
 
 /** The parts but `service`, which is all that none of them has. Those that last are first. */
 const PARTS = {
-  /** The three functions, as a whole; by their names, so that neither half takes much longer. */
-  "pipeline-a-d": ["tests/pipeline/[a-d]*.test.ts"],
-  "pipeline-e-z": [
-    "tests/pipeline/[e-z]*.test.ts",
-    "--ignore",
-    "tests/pipeline/{invoke-local,memory}.test.ts",
-  ],
-  /** What the functions take on the Lambdas' Node, whichever runs the tests. */
-  memory: ["tests/{pipeline,compaction}/memory.test.ts"],
   /** What stands around the service: commands, measurements, templates. */
   around: [
     ...testsIn("analytics bench cli infrastructure lake operations"),
     // Packages into the folder that the templates' tests package into.
     "tests/pipeline/invoke-local.test.ts",
   ],
-  /** What stands in for AWS and the shop on this machine; the page, in a browser. */
-  machine: testsIn("localstack totesys watch"),
   /** What is attacked for longer, and what is made again. */
   attacks: testsIn("chaos properties rebuild security"),
+  /** What stands in for AWS and the shop on this machine; the page, in a browser. */
+  machine: testsIn("localstack totesys watch"),
+  /** The three functions, as a whole; by their names, so that neither half takes much longer. */
+  "pipeline-e-z": [
+    "tests/pipeline/[e-z]*.test.ts",
+    "--ignore",
+    "tests/pipeline/{invoke-local,memory}.test.ts",
+  ],
+  "pipeline-a-d": ["tests/pipeline/[a-d]*.test.ts"],
+  /** What the functions take on the Lambdas' Node, whichever runs the tests. */
+  memory: ["tests/{pipeline,compaction}/memory.test.ts"],
+  /** What is done now and then: finding what differs and putting it right, compacting. */
+  upkeep: [
+    ...testsIn("reconciliation quarantine"),
+    "tests/compaction/{command,compact,history}.test.ts",
+  ],
 };
-/** What mocha is told of each part. */
+/** What mocha is told of each part; `service` is all that is in no other. */
 const OPTIONS = {
   ...PARTS,
   service: [

@@ -63,8 +63,8 @@ const QUICK = [
   "visibilityTimeout=8",
 ];
 
-/** What makes all batches again, many at once. */
-const RETRANSFORM = ["--param", "retransform=true"];
+/** What a stage has where it asks for it: what makes all batches again, many at once, and the compaction. */
+const MORE = ["--param", "retransform=true", "--param", "compaction=true"];
 const MACHINE = `arn:aws:states:${REGION}:000000000000:stateMachine:totes-warehouse-local-retransformation`;
 
 describe("the deployed service", () => {
@@ -366,7 +366,7 @@ describe("the deployed service", () => {
     });
 
     it("asked for all batches again, makes them by many functions at once, the same, and the same warehouse from them", async () => {
-      const deployed = await cloud.sls(["deploy", ...QUICK, ...RETRANSFORM]);
+      const deployed = await cloud.sls(["deploy", ...QUICK, ...MORE]);
       expect(deployed.code, deployed.output).to.equal(0);
       const { code, out, err } = await again("--schema", "again", "--json");
       expect(err).to.match(/\n {2}Made +\d+ batches, in /);
@@ -437,9 +437,43 @@ describe("the deployed service", () => {
         expect((await cloud.invoke("retransformation", { batch: 1 })).failed).to.equal(false);
       });
 
+    for (const [sid, action] of [
+      ["ReadBatches", "s3:GetObject"],
+      ["FindBatches", "s3:ListBucket"],
+      ["WriteCompactions", "s3:PutObject"],
+    ] as const)
+      it(`compacts, and needs ${action} for that (${sid})`, () =>
+        withoutPermission("compaction", sid, action, 0, async () => {
+          const { failed, answer } = await cloud.invoke("compaction", { keep: 0 });
+          expect(JSON.stringify(answer)).to.match(/AccessDenied/);
+          expect(failed).to.equal(true);
+        }));
+
+    it("compacts by the function of the stage, and has the lake whole and the same answers then", async () => {
+      const newest = (await manifestsIn("totes-processed-local")).length;
+      const { failed, answer } = await cloud.invoke("compaction", { to: newest });
+      expect(failed, JSON.stringify(answer)).to.equal(false);
+      const { compactions } = answer as { compactions: Record<string, unknown>[] };
+      expect(compactions).to.have.length(1);
+      expect(compactions[0]).to.include({ from: 1, to: newest, outcome: "committed" });
+      const verified = await totes("rebuild", "--verify", "--json");
+      expect(JSON.parse(verified.out), verified.err).to.deep.include({
+        compactions: 1,
+        problems: [],
+      });
+      const question = `select (select count(*) from fact_sales_order_latest) as orders,
+                               (select count(*) from etl_object where kind = 'compaction') as objects`;
+      const asked = await totes("lake", "query", question, "--json");
+      const [{ orders, objects }] = JSON.parse(asked.out) as [{ orders: string; objects: string }];
+      expect(orders).to.equal(
+        (await shop.one<{ count: string }>("select count(*) from sales_order")).count,
+      );
+      expect(Number(objects)).to.be.greaterThan(5);
+    });
+
     it("asked for all batches again, is refused by functions with other table modules", async () => {
       dropIn(path.join(cloud.project, "tables"));
-      const { code, output } = await cloud.sls(["deploy", ...QUICK, ...RETRANSFORM]);
+      const { code, output } = await cloud.sls(["deploy", ...QUICK, ...MORE]);
       expect(code, output).to.equal(0);
       await cloud.s3.send(new DeleteObjectCommand({ Bucket: AGAIN, Key: manifestKey(1) }));
       const { err } = await again();
