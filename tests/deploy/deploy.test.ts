@@ -444,7 +444,7 @@ describe("the deployed service", () => {
     ] as const)
       it(`compacts, and needs ${action} for that (${sid})`, () =>
         withoutPermission("compaction", sid, action, 0, async () => {
-          const { failed, answer } = await cloud.invoke("compaction", { keep: 0 });
+          const { failed, answer } = await cloud.invoke("compaction", { to: 1 });
           expect(JSON.stringify(answer)).to.match(/AccessDenied/);
           expect(failed).to.equal(true);
         }));
