@@ -31,22 +31,20 @@ select "batch", "skipped_why", "left" as left_out
   from query(case when getvariable('etl_receipt_files') is null then 'select null::bigint as "batch", null::varchar as "skipped_why", null::varchar[] as "left" where false'
                   else 'select * from read_json(getvariable(''etl_receipt_files''), format = ''newline_delimited'', maximum_object_size = 67108864, columns = {"batch": ''bigint'', "skipped_why": ''varchar'', "left": ''varchar[]''})' end);
 
-create or replace temp view "etl_batch" as
+create or replace temp table "etl_batch" as
 select batch, kind, committed_at
-  from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
-          from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
-                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest
+  from (select batch, kind, committed_at, skipped
+          from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+                  from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
                          union all
-                        select batch, null, null, 0 from (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction) as compacted
-                         union all
-                        select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named
+                        select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named
                  group by batch) as known) as numbered
- where batch = _nth
-   and kind is not null
-   and skipped = 0
+         where batch = _nth) as in_line
+ where skipped = 0
    and batch <= coalesce(getvariable('as_of'), batch);
 
-create or replace temp view "etl_object" as
+create or replace temp table "etl_object" as
 select o.*
   from (select *, 'rows' as content
           from (select first_batch, last_batch, kind, committed_at, object."table" as table_name, object."key" as object_key,
@@ -174,7 +172,7 @@ select "counterparty_id" as "counterparty_id",
         select * from query(case when getvariable('etl_files_rows_dim_counterparty') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_counterparty''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_counterparty'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_counterparty'));
 
 create or replace temp view "etl_gone_dim_counterparty" as
 select "counterparty_id", "deleted_at", _batch
@@ -183,7 +181,7 @@ select "counterparty_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_counterparty') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_counterparty''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_counterparty'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_counterparty'))
    and "counterparty_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -210,7 +208,7 @@ select "currency_id" as "currency_id",
         select * from query(case when getvariable('etl_files_rows_dim_currency') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_currency''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_currency'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_currency'));
 
 create or replace temp view "etl_gone_dim_currency" as
 select "currency_id", "deleted_at", _batch
@@ -219,7 +217,7 @@ select "currency_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_currency') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_currency''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_currency'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_currency'))
    and "currency_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -251,7 +249,7 @@ select "date_id" as "date_id",
         select * from query(case when getvariable('etl_files_rows_dim_date') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_date''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_date'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_date'));
 
 create or replace temp view "dim_date" as
 select "date_id", "year", "month", "day", "day_of_week", "day_name", "month_name", "quarter"
@@ -269,7 +267,7 @@ select "design_id" as "design_id",
         select * from query(case when getvariable('etl_files_rows_dim_design') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_design''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_design'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_design'));
 
 create or replace temp view "etl_gone_dim_design" as
 select "design_id", "deleted_at", _batch
@@ -278,7 +276,7 @@ select "design_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_design') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_design''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_design'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_design'))
    and "design_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -310,7 +308,7 @@ select "location_id" as "location_id",
         select * from query(case when getvariable('etl_files_rows_dim_location') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_location''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_location'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_location'));
 
 create or replace temp view "etl_gone_dim_location" as
 select "location_id", "deleted_at", _batch
@@ -319,7 +317,7 @@ select "location_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_location') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_location''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_location'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_location'))
    and "location_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -343,7 +341,7 @@ select "payment_type_id" as "payment_type_id", coalesce("payment_type_name", cas
         select * from query(case when getvariable('etl_files_rows_dim_payment_type') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_payment_type''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_payment_type'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_payment_type'));
 
 create or replace temp view "etl_gone_dim_payment_type" as
 select "payment_type_id", "deleted_at", _batch
@@ -352,7 +350,7 @@ select "payment_type_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_payment_type') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_payment_type''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_payment_type'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_payment_type'))
    and "payment_type_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -382,7 +380,7 @@ select "staff_id" as "staff_id",
         select * from query(case when getvariable('etl_files_rows_dim_staff') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_staff''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_staff'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_staff'));
 
 create or replace temp view "etl_gone_dim_staff" as
 select "staff_id", "deleted_at", _batch
@@ -391,7 +389,7 @@ select "staff_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_staff') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_staff''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_staff'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_staff'))
    and "staff_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -419,7 +417,7 @@ select "transaction_id" as "transaction_id",
         select * from query(case when getvariable('etl_files_rows_dim_transaction') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_dim_transaction''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_transaction'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_transaction'));
 
 create or replace temp view "etl_gone_dim_transaction" as
 select "transaction_id", "deleted_at", _batch
@@ -428,7 +426,7 @@ select "transaction_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_dim_transaction') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_dim_transaction''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'dim_transaction'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'dim_transaction'))
    and "transaction_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -464,7 +462,7 @@ select "payment_id" as "payment_id",
         select * from query(case when getvariable('etl_files_rows_fact_payment') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_payment''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_payment'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_payment'));
 
 create or replace temp view "etl_gone_fact_payment" as
 select "payment_id", "deleted_at", _batch
@@ -473,7 +471,7 @@ select "payment_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_fact_payment') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_payment''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_payment'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_payment'))
    and "payment_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -524,7 +522,7 @@ select "purchase_order_id" as "purchase_order_id",
         select * from query(case when getvariable('etl_files_rows_fact_purchase_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_purchase_order''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_purchase_order'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_purchase_order'));
 
 create or replace temp view "etl_gone_fact_purchase_order" as
 select "purchase_order_id", "deleted_at", _batch
@@ -533,7 +531,7 @@ select "purchase_order_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_fact_purchase_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_purchase_order''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_purchase_order'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_purchase_order'))
    and "purchase_order_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -584,7 +582,7 @@ select "sales_order_id" as "sales_order_id",
         select * from query(case when getvariable('etl_files_rows_fact_sales_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_rows_fact_sales_order''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_sales_order'));
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_sales_order'));
 
 create or replace temp view "etl_gone_fact_sales_order" as
 select "sales_order_id", "deleted_at", _batch
@@ -593,7 +591,7 @@ select "sales_order_id", "deleted_at", _batch
         select * from query(case when getvariable('etl_files_deleted_fact_sales_order') is null then 'select null::bigint as _batch where false'
                                  else 'select * from read_parquet(getvariable(''etl_files_deleted_fact_sales_order''), union_by_name = true)' end)) as files
  where _batch in (select batch from etl_batch)
-   and _batch not in (select batch from etl_receipt where list_contains(left_out, 'fact_sales_order'))
+   and _batch not in (select batch from etl_receipt where batch > 0 and list_contains(left_out, 'fact_sales_order'))
    and "sales_order_id" is not null
    and "deleted_at" is not null
    and _batch in (select batch from etl_batch where kind = 'resync');
@@ -624,10 +622,28 @@ select "sales_order_id", "created_date", "created_time", "last_updated_date", "l
  where _nth = 1;
 
 create or replace temp view "etl_problem" as
-select 'its manifest is missing' as problem, batch - 1 as batch, '' as object_key
-  from etl_manifest
- where batch > 1 and batch - 1 not in (select batch from etl_manifest union all select batch from etl_receipt where skipped_why is not null)
+select 'there are no manifests: it is another place, or nothing has run' as problem, 0 as batch, '' as object_key
+  from (select count(*) as n from etl_manifest) as counted where n = 0
 union all
-select 'the compaction that ends with it is missing' as problem, first_batch - 1 as batch, '' as object_key
-  from etl_compaction
- where first_batch > 1 and first_batch - 1 not in (select last_batch from etl_compaction);
+select 'its manifest is missing' as problem, n as batch, '' as object_key
+  from (select n from (select batch as n from etl_manifest union all select batch from etl_receipt union all select batch from (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction) as compacted) as told
+         union distinct
+        select n - 1 as n from (select batch as n from etl_manifest union all select batch from etl_receipt union all select batch from (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction) as compacted) as told where n > 1
+         union distinct
+        select coalesce(max(batch), 0) + 1 as n from (select batch, kind, committed_at, skipped
+          from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+                  from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
+                         union all
+                        select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named
+                 group by batch) as known) as numbered
+         where batch = _nth) as in_line) as numbers
+ where n > 0 and n not in (select batch from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+          from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
+                 union all
+                select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named
+         group by batch) as known) and n < (select max(n) + 1 from (select batch as n from etl_manifest union all select batch from etl_receipt union all select batch from (select unnest(range(first_batch, last_batch + 1)) as batch from etl_compaction) as compacted) as told)
+union all
+select 'the compaction that ends with it is missing' as problem, n as batch, '' as object_key
+  from (select first_batch - 1 as n from etl_compaction where first_batch > 1) as before_each
+ where n not in (select last_batch from etl_compaction);

@@ -43,7 +43,8 @@ export class CompactionsCheck {
   readonly #codec: ParquetCodec;
   readonly #compacted: Compacted;
   readonly #trying: Trying;
-  readonly #whole: Link[] = [];
+  /** Compactions that follow one another, and can be read. */
+  readonly whole: Link[] = [];
   readonly #damaged = new Set<string>();
 
   constructor(bucket: string, codec: ParquetCodec, compacted: Compacted, trying: Trying) {
@@ -65,7 +66,7 @@ export class CompactionsCheck {
         const last = before;
         before = found;
         checkFollows(this.#bucket, found.manifest, last);
-        this.#whole.push({ from: found.manifest.from, to });
+        this.whole.push({ from: found.manifest.from, to });
         await eachOf(objectsIn(found.manifest), AT_ONCE, (object) =>
           this.#trying(to, () => this.#readObject(object)),
         );
@@ -98,7 +99,7 @@ export class CompactionsCheck {
    * compaction is told of the compaction. Nobody is to ask for a batch that was skipped: it is in none.
    */
   async partOf(of: OfBatch, object: LakeObject): Promise<Part | undefined> {
-    const compaction = this.#whole.find(({ from, to }) => from <= of.batch && of.batch <= to);
+    const compaction = this.whole.find(({ from, to }) => from <= of.batch && of.batch <= to);
     if (!compaction) return undefined;
     let part: Part | undefined;
     await this.#trying(compaction.to, async () => {
@@ -111,11 +112,11 @@ export class CompactionsCheck {
     return part && !this.#damaged.has(part.compacted.key) ? part : undefined;
   }
 
-  /** Notes where a batch's own object has other rows than the compaction. */
-  async compare(of: OfBatch, object: LakeObject, bytes: Buffer): Promise<void> {
+  /** Notes where a batch's own object has other rows than the compaction. @returns whether there is one that could be compared */
+  async compare(of: OfBatch, object: LakeObject, bytes: Buffer): Promise<boolean> {
     const part = await this.partOf(of, object);
-    const to = this.#whole.find((one) => of.batch <= one.to)?.to;
-    if (!part || to === undefined) return;
+    const to = this.whole.find((one) => of.batch <= one.to)?.to;
+    if (!part || to === undefined) return false;
     await this.#trying(to, async () => {
       const where = `s3://${this.#bucket}/${object.key}`;
       const columns = await columnsIn(this.#codec, bytes, { ...object, where });
@@ -138,6 +139,7 @@ export class CompactionsCheck {
         }
       }
     });
+    return true;
   }
 
   /** The rows of a batch's object that is gone; undefined where no compaction has them. */
@@ -148,7 +150,7 @@ export class CompactionsCheck {
 
   /** Holds each compaction against the manifests that there are. @param find undefined where a batch's cannot be read */
   async checkManifests(find: (batch: number) => Expected | undefined): Promise<void> {
-    for (const { to } of this.#whole)
+    for (const { to } of this.whole)
       await this.#trying(to, async () => {
         const { manifest } = await readCompaction(this.#bucket, to);
         await this.checkManifest(manifest, find);

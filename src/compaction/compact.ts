@@ -75,8 +75,10 @@ export async function compact(
   const asked = { ...USUAL, ...options };
   const all: CompactionSummary[] = [];
   for (let last: CompactionSummary | undefined; !last || goOn();) {
-    const range = await nextRange(bucket, asked, last);
-    if (!range) break;
+    const range = await nextRange(bucket, asked, dry ? last : undefined);
+    // Whoever won the race for the last one has not committed it yet, and may never: what follows it is the next run's.
+    const isLeft = !dry && last !== undefined && range !== undefined && range.from <= last.to;
+    if (!range || isLeft) break;
     last = await (dry ? look(bucket, range) : compactRange(bucket, codec, range, options));
     all.push(last);
     done(last);

@@ -121,11 +121,12 @@ class CompactedFile {
   }
 
   async #read(columns: readonly FileColumn[], { from, to }: Stretch): Promise<Vector[]> {
-    const isThere = ({ name }: FileColumn): boolean => {
-      const window = this.#windows.get(name)?.stretch;
-      return window !== undefined && window.from <= from && to <= window.to;
-    };
-    const missing = columns.filter((column) => !isThere(column));
+    /** The windows as they are now: another call may move them while this one waits. */
+    const windows = new Map(columns.map(({ name }) => [name, this.#windows.get(name)]));
+    const missing = columns.filter(({ name }) => {
+      const stretch = windows.get(name)?.stretch;
+      return stretch === undefined || from < stretch.from || stretch.to < to;
+    });
     if (missing.length > 0) {
       const size = this.#all.sizeOf(missing);
       const room = size === 0 ? Infinity : Math.floor((WINDOW.bytes * this.#object.rows) / size);
@@ -134,11 +135,14 @@ class CompactedFile {
       const begin = from - (from % rows);
       const stretch = { from: begin, to: Math.min(Math.max(to, begin + rows), this.#object.rows) };
       const vectors = await this.#all.read(missing, stretch);
-      for (const [i, { name }] of missing.entries())
-        this.#windows.set(name, { stretch, vector: vectors[i]! });
+      for (const [i, { name }] of missing.entries()) {
+        const window = { stretch, vector: vectors[i]! };
+        windows.set(name, window);
+        this.#windows.set(name, window);
+      }
     }
     return columns.map(({ name }) => {
-      const { stretch, vector } = this.#windows.get(name)!;
+      const { stretch, vector } = windows.get(name)!;
       return cut(vector, { from: from - stretch.from, to: to - stretch.from });
     });
   }

@@ -12,6 +12,7 @@ import {
   receiptKey,
 } from "../lake/keys.ts";
 import {
+  getIfSmall,
   listBatches,
   ManifestError,
   readProcessedManifest,
@@ -43,7 +44,8 @@ const PARTS = ".parts";
 
 /**
  * Makes a folder a copy of what the manifests of a processed bucket name, of the manifests and the receipts. What is there
- * already is not read again: nothing of it is ever overwritten. Two at once do no harm.
+ * already is not read again: nothing of it is ever overwritten. Two at once do no harm to who asks up to `newest` alone: the
+ * other may have copied what is newer.
  * @param asOf the last batch whose objects are wanted
  * @throws LakeError where there is no such batch; what reading throws where an object is gone, or not what was committed
  */
@@ -85,10 +87,8 @@ interface Lake {
 }
 
 /** The last batch that is there with all before it, as the view etl_batch has it. */
-function lastOf({ manifests, compactions, receipts }: Lake): number {
+function lastOf({ manifests, receipts }: Omit<Lake, "compactions">): number {
   const known = new Set(manifests.map(({ batch }) => batch));
-  for (const { from, to } of compactions)
-    for (let batch = from; batch <= to; batch++) known.add(batch);
   for (const { batch, skipped_why } of receipts) if (skipped_why !== undefined) known.add(batch);
   let last = 0;
   while (known.has(last + 1)) last++;
@@ -155,8 +155,10 @@ async function copyAll<T>(
 ): Promise<T[]> {
   const names = new Set(numbers.map((number) => path.basename(key(number))));
   const there = await readdir(path.join(folder, prefix)).catch(() => []);
+  // What is not listed may have come since, and been copied by another.
   for (const name of there)
-    if (!names.has(name)) await rm(path.join(folder, prefix, name), { force: true });
+    if (!names.has(name) && !(await getIfSmall(bucket, `${prefix}${name}`)))
+      await rm(path.join(folder, prefix, name), { force: true });
   const found = new Map<number, T>();
   await eachOf(numbers, AT_ONCE, async (number) => {
     const file = path.join(folder, key(number));

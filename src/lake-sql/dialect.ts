@@ -72,8 +72,8 @@ export interface Dialect {
   /** The last part of an object's key. */
   readonly fileName: (key: string) => string;
   readonly create: (view: View) => string;
-  /** What has an engine remember a view for the session that would reckon it anew for each table, of one that can. */
-  readonly remember?: (view: string) => string;
+  /** The same of one whose rows the session keeps, of an engine that would reckon them anew for each table. */
+  readonly keep?: (view: View) => string[];
 }
 
 /** The name under which an engine has all files of a folder. */

@@ -55,7 +55,11 @@ export const duckdb: Dialect = {
   isSeen: (batch) => `${batch} <= coalesce(getvariable('as_of'), ${batch})`,
   manifests: ({ lake, asOf }) => [
     ...(lake === "" ? [] : [`set variable lake = ${literal(lake)}`]),
-    ...(asOf === undefined ? [] : [`set variable as_of = ${asOf}`]),
+    ...(asOf === undefined
+      ? lake === ""
+        ? []
+        : ["reset variable as_of"]
+      : [`set variable as_of = ${asOf}`]),
     `set variable etl_manifest_count = (
   select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
     from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
@@ -87,6 +91,7 @@ export const duckdb: Dialect = {
   ],
   rowsIn: (files) => ({ from: rowsIn(files) }),
   fileName: (key) => `split_part(${key}, '/', -1)`,
+  keep: (view) => [`create or replace temp table ${name(view.name)} as\n${view.query}`],
   create: (view) => `create or replace temp view ${name(view.name)} as\n${view.query}`,
 };
 

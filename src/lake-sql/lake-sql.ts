@@ -19,13 +19,10 @@ export function lakeStatements(
   scope: Scope,
 ): string[] {
   const dialect: Dialect = DIALECTS[dialectName];
-  const { create, remember } = dialect;
+  const { create, keep = (view) => [create(view)] } = dialect;
   return [
     ...dialect.manifests(scope),
-    ...lakeViewsOf(dialect, scope).flatMap((view) => [
-      create(view),
-      ...(remember ? [remember(view.name)] : []),
-    ]),
+    ...lakeViewsOf(dialect, scope).flatMap(keep),
     ...filesOf(tables).flatMap((files) => dialect.files(files, scope)),
     ...viewsOf(tables, dialect, scope).map(create),
   ];

@@ -1,6 +1,6 @@
 import { BATCH_COLUMN } from "../parquet/schema.ts";
 import type { Column } from "../table.ts";
-import { filesNamed, folderOf, lines, type Dialect } from "./dialect.ts";
+import { filesNamed, folderOf, lines, type Dialect, type View } from "./dialect.ts";
 
 const name = (identifier: string): string => `\`${identifier.replaceAll("`", "``")}\``;
 const text = (value: string): string =>
@@ -31,8 +31,11 @@ const external = (
 ): string[] => [
   `drop table if exists ${name(table)}`,
   `create table ${name(table)} (${lines(columns, "  ")})
- using ${format} options (recursiveFileLookup 'true') location ${text(location)}`,
+ using ${format} options (recursiveFileLookup 'true'${format === "json" ? ", mode 'FAILFAST'" : ""}) location ${text(location)}`,
 ];
+
+const create = (view: View): string =>
+  `create or replace view ${name(view.name)} as\n${view.query}`;
 
 /** Spark 3.4 and later: tables over the folders, in the database that is used, and views. */
 export const spark: Dialect = {
@@ -109,6 +112,6 @@ select batch, skipped_why, \`left\` as left_out from etl_load_receipt`,
     `select ${text(files.table)} as table_name, ${text(files.content)} as content, _metadata.file_name as file_name, count(*) as found
   from ${name(filesNamed(files))} group by _metadata.file_name`,
   fileName: (key) => `element_at(split(${key}, '/'), -1)`,
-  create: (view) => `create or replace view ${name(view.name)} as\n${view.query}`,
-  remember: (view) => `cache table ${name(view)}`,
+  create,
+  keep: (view) => [create(view), `cache table ${name(view.name)}`],
 };

@@ -60,12 +60,9 @@ class Views {
     return [...tables.flatMap((table) => this.#of(table)), this.#problems(tables)];
   }
 
-  /**
-   * The batches that there are to be seen: those before the first whose number is missing, without those that were skipped.
-   * Without a gap, the nth number is n.
-   */
+  /** The batches that there are to be seen: those before the first whose number is missing, without those that were skipped. */
   #batches(): View {
-    const { own, compacted } = this.#dialect;
+    const { own } = this.#dialect;
     return {
       name: "etl_batch",
       columns: [
@@ -73,15 +70,7 @@ class Views {
         ["kind", own.text],
         ["committed_at", own.text],
       ],
-      query: `select batch, kind, committed_at
-  from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
-          from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
-                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest
-                         union all
-                        select batch, null, null, 0 from (${compacted}) as compacted
-                         union all
-                        select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named
-                 group by batch) as known) as numbered${where("batch = _nth", "kind is not null", "skipped = 0", this.#isSeen("batch"))}`,
+      query: `select batch, kind, committed_at\n  from ${IN_LINE}${where("skipped = 0", this.#isSeen("batch"))}`,
     };
   }
 
@@ -280,15 +269,33 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
 
   /** What is wrong with the lake that a query would not notice: nothing, mostly. */
   #problems(tables: readonly Table[]): View {
-    const { own, text, counted, fileName } = this.#dialect;
-    const number = `select batch from etl_manifest union all select batch from etl_receipt where skipped_why is not null`;
+    const { own, text, counted, fileName, compacted } = this.#dialect;
+    const problem = (words: string, batch: string, from: string): string =>
+      `select ${text(words)} as problem, ${batch} as batch, ${text("")} as object_key\n  from ${from}`;
+    // Whatever tells of a batch, and of the one before it.
+    const told = `(select batch as n from etl_manifest union all select batch from etl_receipt union all select batch from (${compacted}) as compacted)`;
     const missing = [
-      `select ${text("its manifest is missing")} as problem, batch - 1 as batch, ${text("")} as object_key
-  from etl_manifest
- where batch > 1 and batch - 1 not in (${number})`,
-      `select ${text("the compaction that ends with it is missing")} as problem, first_batch - 1 as batch, ${text("")} as object_key
-  from etl_compaction
- where first_batch > 1 and first_batch - 1 not in (select last_batch from etl_compaction)`,
+      problem(
+        "there are no manifests: it is another place, or nothing has run",
+        "0",
+        "(select count(*) as n from etl_manifest) as counted where n = 0",
+      ),
+      problem(
+        "its manifest is missing",
+        "n",
+        `(select n from ${told} as told
+         union distinct
+        select n - 1 as n from ${told} as told where n > 1
+         union distinct
+        select coalesce(max(batch), 0) + 1 as n from ${IN_LINE}) as numbers
+ where n > 0 and n not in (select batch from ${KNOWN} as known) and n < (select max(n) + 1 from ${told} as told)`,
+      ),
+      problem(
+        "the compaction that ends with it is missing",
+        "n",
+        `(select first_batch - 1 as n from etl_compaction where first_batch > 1) as before_each
+ where n not in (select last_batch from etl_compaction)`,
+      ),
     ];
     const counts = counted && filesOf(tables).map((files) => counted(files, this.#scope));
     const objects =
@@ -300,7 +307,10 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
   from etl_object as o
   left join (${indented(counts.join("\nunion all\n"))}) as f
     on f.table_name = o.table_name and f.content = o.content and f.file_name = ${fileName("o.object_key")}
- where coalesce(f.found, 0) <> o.row_count and o.table_name in (${tables.map(({ name }) => text(name)).join(", ")})`,
+ where coalesce(f.found, 0) <> o.row_count
+   and concat(o.content, '/', o.table_name) in (${filesOf(tables)
+     .map(({ table, content }) => text(`${content}/${table}`))
+     .join(", ")})`,
           ];
     return {
       name: "etl_problem",
@@ -337,7 +347,7 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
     const { contains, text } = this.#dialect;
     return [
       `${BATCH} in (select batch from etl_batch)`,
-      `${BATCH} not in (select batch from etl_receipt where ${contains("left_out", text(name))})`,
+      `${BATCH} not in (select batch from etl_receipt where batch > 0 and ${contains("left_out", text(name))})`,
     ];
   }
 
@@ -357,6 +367,18 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
 const marks = ({ deleted }: Table): boolean => deleted === "mark";
 
 const BATCH = BATCH_COLUMN;
+
+/** The batches that nothing more is to be learned of: each has its manifest, or was skipped, whether it has one or not. */
+const KNOWN = `(select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+          from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
+                 union all
+                select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named
+         group by batch)`;
+/** Those before the first whose number is missing: without a gap, the nth number is n. */
+const IN_LINE = `(select batch, kind, committed_at, skipped
+          from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+                  from ${KNOWN.replaceAll("\n", "\n        ")} as known) as numbered
+         where batch = _nth) as in_line`;
 
 const where = (...conditions: (string | false | undefined)[]): string => {
   const all = conditions.filter((one) => one !== undefined && one !== false);

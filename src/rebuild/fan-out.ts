@@ -41,7 +41,7 @@ export const fanOut =
       const named = missing.slice(0, NAMED).join(", ");
       throw new RebuildError(
         `${missing.length} of ${some.length} batches were not made (${named}${missing.length > NAMED ? ", …" : ""}): ` +
-          `${await reasonOf(functionName, { batch: first, modules })}. The execution ${ended.arn} ended as ${ended.status}; ` +
+          `${await reasonOf(functionName, { batch: first, modules })}. The execution was ${ended.arn}${ended.status === "SUCCEEDED" ? "" : `, and ended as ${ended.status}`}; ` +
           "the same command goes on with those that are missing",
       );
     }

@@ -172,6 +172,26 @@ describe("a compaction", function () {
       }
   });
 
+  it("that loses a race which nobody has won yet leaves what follows to the next run", async () => {
+    const { aws } = await getStack();
+    await p.put("processed", rangeKey(1), '{"from":1,"to":3}');
+    const unhook = aws.onRequest(({ operation, key }) =>
+      operation === "PutObject" && key === compactionKey(3)
+        ? { status: 409, code: "ConditionalRequestConflict" }
+        : undefined,
+    );
+    const lost = await compactWith(p, { to: 6 });
+    unhook();
+    expect(lost.map(({ to, outcome }) => [to, outcome])).to.deep.equal([[3, "lost the race"]]);
+    expect(await p.keys("processed", "_compactions/")).to.deep.equal([]);
+    const next = await compactWith(p, { to: 6 });
+    expect(next.map(({ to, outcome }) => [to, outcome])).to.deep.equal([
+      [3, "committed"],
+      [6, "committed"],
+    ]);
+    expect(await problemsOf(p)).to.deep.equal([]);
+  });
+
   it("of a batch whose object is damaged names it, and commits nothing", async () => {
     const [object] = (await p.processed(3)).objects;
     const bytes = await p.get("processed", object!.key);
@@ -337,6 +357,24 @@ describe("a compaction", function () {
       }
       await edit(5, { objects: manifest.objects });
       expect(await found()).to.deep.equal([]);
+    });
+
+    it("is not marked for where it is committed while others are read, and so was not", async () => {
+      const later = `${JSON.stringify(manifest)}\n`;
+      await p.remove("processed", compactionKey(5));
+      const { aws } = await getStack();
+      let isThere = false;
+      const unhook = aws.onRequest(({ operation, key }) => {
+        if (operation !== "GetObject" || key !== compactionKey(3) || isThere) return undefined;
+        isThere = true;
+        void p.put("processed", compactionKey(5), later);
+        return undefined;
+      });
+      const retired = await retire(p.env.PROCESSED_BUCKET, await codecNamed(), { dry: true });
+      unhook();
+      expect([isThere, retired.to, retired.compactions]).to.deep.equal([true, 3, 1]);
+      const again = await retire(p.env.PROCESSED_BUCKET, await codecNamed(), { dry: true });
+      expect([again.to, again.compactions]).to.deep.equal([5, 2]);
     });
 
     it("is named where it lacks rows that a batch has", async () => {

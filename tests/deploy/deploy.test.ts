@@ -407,7 +407,7 @@ describe("the deployed service", () => {
       await cloud.s3.send(new PutObjectCommand({ ...object, Body: "altered" }));
       const refused = await again();
       expect(refused.err, refused.err).to.match(
-        /^RebuildError: 1 of 2 batches were not made \(2\): batch 2: \S+ failed: .* is not what was committed: .*\. The execution arn:\S+ ended as FAILED; the same command goes on with those that are missing$/m,
+        /^RebuildError: 1 of 2 batches were not made \(2\): batch 2: \S+ failed: .* is not what was committed: .*\. The execution was arn:\S+; the same command goes on with those that are missing$/m,
       );
       expect(refused.code).to.equal(2);
       expect(await manifestsIn(AGAIN))

@@ -12,7 +12,7 @@ import { codecNamed } from "../../src/parquet/codec.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { getTables } from "../../src/registry.ts";
 import type { Table } from "../../src/table.ts";
-import { compact } from "../lake/compaction.ts";
+import { compactWith } from "../compaction/support.ts";
 import {
   contentSql,
   copyOf,
@@ -107,6 +107,8 @@ describe("the views over the lake, in", () => {
   let history: LakeHistory;
   let scope: Scope;
   let compacted: string;
+  /** A manifest of it is gone. */
+  let gapped: string;
   /** As of which batch, and in which lake. */
   let cases: readonly { readonly asOf: number | undefined; readonly lake: string }[];
   let expected: Content[];
@@ -118,27 +120,37 @@ describe("the views over the lake, in", () => {
     await copyOf(p, folder);
     scope = { lake: folder };
     compacted = await mkdtemp(path.join(tmpdir(), "compacted-"));
-    await cp(folder, compacted, { recursive: true });
-    await compact(compacted, 1, 1, 8);
+    await compactWith(p, { to: 8 });
+    await copyOf(p, compacted);
+    for (let batch = 1; batch <= 8; batch++) {
+      const { objects, deleted } = await p.processed(batch);
+      for (const { key } of [...objects, ...deleted]) await rm(path.join(compacted, key));
+    }
+    gapped = await mkdtemp(path.join(tmpdir(), "gapped-"));
+    await cp(folder, gapped, { recursive: true });
+    await rm(path.join(gapped, "_batches", `00000000${newest - 1}.json`));
     // A rebuild goes on from one batch to the next.
     cases = [
       { asOf: skipped, lake: folder },
       { asOf: newest - 3, lake: compacted },
+      { asOf: undefined, lake: gapped },
       { asOf: undefined, lake: compacted },
       { asOf: undefined, lake: folder },
     ];
     const receipts = await readReceipts(bucket);
     const lake = { bucket, tables, codec: await codecNamed(), receipts };
     expected = [];
-    for (const { asOf } of cases)
+    for (const { asOf, lake: where } of cases)
       expected.push(
-        asOf === undefined
-          ? await warehouseContent(p, tables, "public", "etl")
-          : await rebuiltContent(p, lake, asOf),
+        where === gapped
+          ? await rebuiltContent(p, lake, newest - 2)
+          : asOf === undefined
+            ? await warehouseContent(p, tables, "public", "etl")
+            : await rebuiltContent(p, lake, asOf),
       );
   });
   after(async () => {
-    for (const folder of [scope.lake, compacted]) await rm(folder, { recursive: true });
+    for (const folder of [scope.lake, compacted, gapped]) await rm(folder, { recursive: true });
     await closeAll();
   });
 
@@ -156,7 +168,8 @@ describe("the views over the lake, in", () => {
       for (const [at, { content, problems }] of answers.entries()) {
         const which = JSON.stringify(cases[at]);
         expect(differences(expected[at]!, content).join("\n"), which).to.equal("");
-        expect(problems, which).to.deep.equal([]);
+        const missing = ["its manifest is missing", history.newest - 1, ""];
+        expect(problems, which).to.deep.equal(cases[at]!.lake === gapped ? [missing] : []);
       }
     });
 

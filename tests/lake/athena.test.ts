@@ -68,12 +68,12 @@ describe("Athena's SQL", () => {
     const compacted =
       "select c.batch from etl_compaction cross join unnest(sequence(first_batch, last_batch)) as c (batch)";
     expect(flat(batches!.query)).to.equal(
-      `select batch, kind, committed_at from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth ` +
+      `select batch, kind, committed_at from (select batch, kind, committed_at, skipped ` +
+        `from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth ` +
         `from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped ` +
-        `from (select batch, kind, committed_at, 0 as skipped from etl_manifest union all ` +
-        `select batch, null, null, 0 from (${compacted}) as compacted union all ` +
-        `select batch, null, null, 1 from etl_receipt where skipped_why is not null) as named group by batch) as known) as numbered ` +
-        `where batch = _nth and kind is not null and skipped = 0 and batch <= 41`,
+        `from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0 union all ` +
+        `select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named group by batch) as known) as numbered ` +
+        `where batch = _nth) as in_line where skipped = 0 and batch <= 41`,
     );
     expect(flat(objects!.query)).to.include(
       `as o left join etl_receipt as r on r.batch = o.first_batch where o.first_batch in (select batch from etl_batch) ` +
@@ -87,7 +87,7 @@ describe("Athena's SQL", () => {
       `select "move_id" as "move_id", coalesce("cost", cast('0.00' as decimal(6,2))) as "cost", "order" as "order", "at" as "at", ` +
         `"seen" as "seen", _batch from "etl_files_rows_fact_move" where element_at(split("$path", '/'), -1) in ` +
         `(select element_at(split(object_key, '/'), -1) from etl_object where table_name = 'fact_move' and content = 'rows') ` +
-        `and _batch in (select batch from etl_batch) and _batch not in (select batch from etl_receipt where contains(left_out, 'fact_move'))`,
+        `and _batch in (select batch from etl_batch) and _batch not in (select batch from etl_receipt where batch > 0 and contains(left_out, 'fact_move'))`,
     );
     expect(rows!.columns).to.deep.equal([
       ["move_id", "integer"],

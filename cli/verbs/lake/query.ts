@@ -49,7 +49,7 @@ export async function query(
     async (now) => {
       const { newest, last } = await copyLake(bucket, folder, asOf);
       now("Asking");
-      const duckdb = await openLake(tables, { lake: folder, asOf });
+      const duckdb = await openLake(tables, { lake: folder, asOf: asOf ?? newest });
       try {
         return { ...(await ask(duckdb, sql, limit)), newest, last };
       } finally {
