@@ -368,7 +368,7 @@ const marks = ({ deleted }: Table): boolean => deleted === "mark";
 
 const BATCH = BATCH_COLUMN;
 
-/** The batches that nothing more is to be learned of: each has its manifest, or was skipped, whether it has one or not. */
+/** The batches that are accounted for: each has its manifest, or was skipped, with one or without. */
 const KNOWN = `(select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
           from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
                  union all
