@@ -64,11 +64,15 @@ describe("a pipeline whose calls are struck", () => {
     expect(struck.length).to.be.greaterThan(outcomes.length * 0.8);
   });
 
-  it("suffers the same again when a seed is played again", async () => {
+  it("is struck in the same places when a seed is played again", async () => {
     const kinds = kindsIn(["pg-terminated", "kill-before", "s3-denied"]);
     const once = await play(lane, drawPlan(1, kinds, lane.points));
     const again = await play(lane, drawPlan(1, kinds, lane.points));
-    expect(again.faults).to.deep.equal(once.faults);
-    expect(once.faults.some(({ fired }) => fired > 0)).to.equal(true);
+    const placesOf = ({ faults }: typeof once) =>
+      faults.map(({ kind, stage, at }) => [kind, stage, at]);
+    expect(placesOf(again)).to.deep.equal(placesOf(once));
+    // One that comes after another's time-out may find its call done already: it is not said of each whether it fired.
+    for (const { faults } of [once, again])
+      expect(faults.some(({ fired }) => fired > 0)).to.equal(true);
   });
 });
