@@ -96,7 +96,8 @@ export function ratesOf(measured: Measured, big: BigIdle): Rates {
       name,
       {
         secondsARun: Math.max(0, ofRun - scan),
-        secondsARow: median(backfill, ({ stages }) => stages[name].busyMs) / 1000 / measured.rows,
+        // Of one function: two of a transformation that are busy at once count twice.
+        secondsARow: median(backfill, ({ stages }) => stages[name].billedMs) / 1000 / measured.rows,
         cpuSecondsARow: median(backfill, ({ stages }) => stages[name].cpuSeconds) / measured.rows,
       },
     ];

@@ -34,6 +34,7 @@ const TAKES: Readonly<Record<string, readonly (keyof typeof ACTS)[]>> = {
   dialect: ["sql"],
   lake: ["sql"],
   "as-of": ["sql", "query"],
+  limit: ["query"],
   to: ["compact"],
   keep: ["compact"],
   "dry-run": ["compact", "retire"],
@@ -57,7 +58,7 @@ export const lake = defineVerb({
     ["lake retire", "lets go of the objects that compactions stand for"],
   ],
   stopped:
-    "what was committed or marked stands; nothing of a compaction under way is in any manifest",
+    "what was copied, committed or marked stands, and the same command goes on with it; nothing of a compaction under way is in any manifest",
   build: (args) =>
     compactOptions(
       queryOptions(

@@ -6,7 +6,8 @@
 --
 -- then this, then any question beside it. Run it again to see batches that came since.
 set variable etl_manifest_count = (
-  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
+  select case when getvariable('lake') is null then error('set variable lake first: to the processed bucket, or a folder with a copy of it')
+              when count(*) = 0 then error('no manifests in ' || getvariable('lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
     from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
 );
 
@@ -646,4 +647,15 @@ select 'its manifest is missing' as problem, n as batch, '' as object_key
 union all
 select 'the compaction that ends with it is missing' as problem, n as batch, '' as object_key
   from (select first_batch - 1 as n from etl_compaction where first_batch > 1) as before_each
- where n not in (select last_batch from etl_compaction);
+ where n not in (select last_batch from etl_compaction)
+union all
+select 'it is asked for and not there: what is shown ends before it' as problem, as_of as batch, '' as object_key
+  from (select coalesce(max(batch), 0) as n, getvariable('as_of') as as_of from (select batch, kind, committed_at, skipped
+          from (select batch, kind, committed_at, skipped, row_number() over (order by batch) as _nth
+                  from (select batch, max(kind) as kind, max(committed_at) as committed_at, max(skipped) as skipped
+                  from (select batch, kind, committed_at, 0 as skipped from etl_manifest where batch > 0
+                         union all
+                        select batch, null, null, 1 from etl_receipt where batch > 0 and skipped_why is not null) as named
+                 group by batch) as known) as numbered
+         where batch = _nth) as in_line) as asked
+ where n < as_of;

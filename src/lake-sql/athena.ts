@@ -151,7 +151,7 @@ export const athena: Dialect = {
   own: { whole: "bigint", text: "varchar" },
   isChanged: (columns, window) =>
     `row(${columns.join(", ")}) is distinct from lag(row(${columns.join(", ")})) over ${window}`,
-  isSeen: (batch, { asOf }) => (asOf === undefined ? undefined : `${batch} <= ${asOf}`),
+  asOf: ({ asOf }) => asOf?.toString(),
   manifests: ({ lake }) => manifestTables.flatMap((table) => create(table, lake)),
   objectsIn: (relation, list, columns) =>
     `select ${columns.join(", ")}, table_name, object_key, row_count, byte_count, sha256

@@ -37,7 +37,7 @@ export const clickhouse: Dialect = {
   own: { whole: "Int64", text: "String" },
   isChanged: (columns, window) =>
     `tuple(${columns.join(", ")}) is distinct from lag(tuple(${columns.join(", ")})) over ${window}`,
-  isSeen: (batch, { asOf }) => (asOf === undefined ? undefined : `${batch} <= ${asOf}`),
+  asOf: ({ asOf }) => asOf?.toString(),
   manifests: (scope) => [
     `create or replace view etl_manifest as
 select batch, kind, committed_at, objects, deleted

@@ -31,8 +31,9 @@ export class LakeError extends Error {
 export interface CopiedLake {
   /** The last batch that is there with all before it: the views end with it. */
   readonly newest: number;
-  /** The last that has a manifest. Where that is another one, `newest + 1` is missing between them. */
+  /** The last that has a manifest. Where that is another one, `newest + 1` is missing between them, and `why`. */
   readonly last: number;
+  readonly why?: string;
   /** Objects that were not there before. */
   readonly copied: number;
 }
@@ -65,9 +66,17 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
     receipts: await copy(RECEIPTS, await listReceipts(bucket)),
   };
   const newest = lastOf(lake);
+  // What has a receipt was loaded, and so was transformed.
+  const wasLoaded = lake.receipts.some(({ batch }) => batch === newest + 1);
+  const why =
+    last === newest && !wasLoaded
+      ? undefined
+      : wasLoaded
+        ? `the manifest of batch ${newest + 1} is gone: restore s3://${bucket}/${manifestKey(newest + 1)} from its version`
+        : `batch ${newest + 1} is not transformed yet`;
   if (asOf !== undefined && asOf > newest)
     throw new LakeError(
-      `there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}${last > newest ? `, as ${newest + 1} is not transformed yet, or its manifest is gone` : ""}`,
+      `there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}${why === undefined ? "" : `, as ${why}`}`,
     );
   let copied = 0;
   await eachOf(committed(lake, asOf ?? newest), AT_ONCE, async (object) => {
@@ -76,7 +85,7 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
     await put(folder, file, await getContentFromFile(bucket, object));
     copied++;
   });
-  return { newest, last, copied };
+  return { newest, last, ...(why === undefined ? {} : { why }), copied };
 }
 
 /** What a bucket says of its objects. */

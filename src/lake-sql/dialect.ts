@@ -41,8 +41,8 @@ export interface Dialect {
   readonly own: { readonly whole: string; readonly text: string };
   /** Whether a row is another than the one before it, by what is in these columns: of the first row, whatever. */
   readonly isChanged: (columns: readonly string[], window: string) => string;
-  /** True of the rows of batches that are to be seen; undefined where all are. */
-  readonly isSeen: (batch: string, scope: Scope) => string | undefined;
+  /** The last batch that is to be seen, where somebody may have said it; null then where nobody did. */
+  readonly asOf: (scope: Scope) => string | undefined;
   /** Manifests and receipts, as relations `etl_manifest`, `etl_compaction` and `etl_receipt` whose lists are arrays. */
   readonly manifests: (scope: Scope) => string[];
   /** Whether an array has a value; not true of one that is null. */

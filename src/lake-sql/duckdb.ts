@@ -52,7 +52,7 @@ export const duckdb: Dialect = {
   own: { whole: "bigint", text: "varchar" },
   isChanged: (columns, window) =>
     `row(${columns.join(", ")}) is distinct from lag(row(${columns.join(", ")})) over ${window}`,
-  isSeen: (batch) => `${batch} <= coalesce(getvariable('as_of'), ${batch})`,
+  asOf: () => "getvariable('as_of')",
   manifests: ({ lake, asOf }) => [
     ...(lake === "" ? [] : [`set variable lake = ${literal(lake)}`]),
     ...(asOf === undefined
@@ -61,7 +61,8 @@ export const duckdb: Dialect = {
         : ["reset variable as_of"]
       : [`set variable as_of = ${asOf}`]),
     `set variable etl_manifest_count = (
-  select case when count(*) = 0 then error('no manifests in ' || coalesce(getvariable('lake'), 'the lake: set variable lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
+  select case when getvariable('lake') is null then error('set variable lake first: to the processed bucket, or a folder with a copy of it')
+              when count(*) = 0 then error('no manifests in ' || getvariable('lake') || '/_batches/: it is the processed bucket that has them, once the pipeline has run') else count(*) end
     from glob(coalesce(getvariable('lake'), '') || '/_batches/*.json')
 )`,
     ...linesOf("etl_manifest", "_batches", { batch: "bigint", ...OF_MANIFEST }),

@@ -47,7 +47,7 @@ export const spark: Dialect = {
   own: { whole: "bigint", text: "string" },
   isChanged: (columns, window) =>
     `not (struct(${columns.join(", ")}) <=> lag(struct(${columns.join(", ")})) over ${window})`,
-  isSeen: (batch, { asOf }) => (asOf === undefined ? undefined : `${batch} <= ${asOf}`),
+  asOf: ({ asOf }) => asOf?.toString(),
   manifests: ({ lake }) => [
     ...external(
       "etl_manifest",

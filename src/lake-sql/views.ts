@@ -63,6 +63,7 @@ class Views {
   /** The batches that there are to be seen: those before the first whose number is missing, without those that were skipped. */
   #batches(): View {
     const { own } = this.#dialect;
+    const asOf = this.#dialect.asOf(this.#scope);
     return {
       name: "etl_batch",
       columns: [
@@ -70,7 +71,7 @@ class Views {
         ["kind", own.text],
         ["committed_at", own.text],
       ],
-      query: `select batch, kind, committed_at\n  from ${IN_LINE}${where("skipped = 0", this.#isSeen("batch"))}`,
+      query: `select batch, kind, committed_at\n  from ${IN_LINE}${where("skipped = 0", asOf !== undefined && `batch <= coalesce(${asOf}, batch)`)}`,
     };
   }
 
@@ -297,6 +298,15 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
  where n not in (select last_batch from etl_compaction)`,
       ),
     ];
+    const asOf = this.#dialect.asOf(this.#scope);
+    if (asOf !== undefined)
+      missing.push(
+        problem(
+          "it is asked for and not there: what is shown ends before it",
+          "as_of",
+          `(select coalesce(max(batch), 0) as n, ${asOf} as as_of from ${IN_LINE}) as asked\n where n < as_of`,
+        ),
+      );
     const counts = counted && filesOf(tables).map((files) => counted(files, this.#scope));
     const objects =
       counts === undefined
@@ -336,10 +346,6 @@ select ${id}, _gone) as ${this.#name(recordId)}, ${this.#names([...columns, DELE
     if (column.type === "boolean") return "false";
     const written = toText(column, value).replace("T", " ").replace(/\+00$/, utc);
     return `cast(${text(column.type === "time" ? "00:00:00.000000" : written)} as ${type(column)})`;
-  }
-
-  #isSeen(batch: string): string | undefined {
-    return this.#dialect.isSeen(batch, this.#scope);
   }
 
   /** True of the rows of batches that are to be seen, but for those that the warehouse left this table out of. */

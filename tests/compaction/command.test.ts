@@ -125,8 +125,8 @@ describe("totes lake", function () {
       /Compacted +6 batches read from compactions: their own objects are gone/,
     );
     expect(rebuilt.out).to.match(/The same, row for row\.\n$/);
-    expect((await run("retire")).out).to.match(
-      new RegExp(`marked +0 objects.*; ${own.length} are gone already`),
+    expect((await run("retire")).out.replaceAll(/\s+/g, " ")).to.match(
+      new RegExp(`objects that are there, 0 of ${own.length}: they are the same marked 0 objects`),
     );
   });
 

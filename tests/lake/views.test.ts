@@ -253,6 +253,10 @@ describe("the views over the lake", function () {
     expect(await newest()).to.deep.equal([["5"]]);
     await duckdb.run(lakeScript("duckdb", tables, scope));
     expect(await newest()).to.deep.equal([[String(history.newest)]]);
+    await duckdb.run(lakeScript("duckdb", tables, { ...scope, asOf: 99 }));
+    expect(
+      (await duckdb.runAndReadAll("select problem, batch from etl_problem")).getRowsJson(),
+    ).to.deep.equal([["it is asked for and not there: what is shown ends before it", "99"]]);
     duckdb.closeSync();
   });
 

@@ -69,7 +69,9 @@ export async function compact(
 
 function tell(summary: CompactionSummary, terminal: Terminal): void {
   const { from, to, outcome, before, after, tables } = summary;
-  terminal.heading(`Batches ${whole(from)} to ${whole(to)}: ${outcome}`);
+  terminal.heading(
+    `Batches ${whole(from)} to ${whole(to)}: ${outcome === "dry" ? "would be compacted" : outcome}`,
+  );
   terminal.field(
     "before",
     `${counted(before.objects, "object")}, ${counted(before.rows, "row")}, ${size(before.bytes)}`,

@@ -10,6 +10,8 @@ import { UsageError, wholeNumber } from "../../options.ts";
 import { counted, whole } from "../../terminal.ts";
 import type { Say } from "../../verb.ts";
 
+/** Rows that are shown unless more are asked for. */
+const LIMIT = 100;
 const COPIES = path.join(import.meta.dirname, "..", "..", "..", ".local", "lake");
 
 export const queryOptions = <T>(args: Argv<T>) =>
@@ -20,20 +22,19 @@ export const queryOptions = <T>(args: Argv<T>) =>
     })
     .option("limit", {
       type: "string",
-      default: "100",
-      describe: "query: rows that are shown",
+      describe: `query: rows that are shown (${LIMIT} unless said otherwise)`,
       coerce: (text: string) => wholeNumber("limit", text, 1, 1_000_000),
     });
 
 export interface QueryAsked {
   readonly question: string | undefined;
   readonly asOf: number | undefined;
-  readonly limit: number;
+  readonly limit: number | undefined;
 }
 
 /** @param useStage has the environment name the stage's bucket */
 export async function query(
-  { question, asOf, limit }: QueryAsked,
+  { question, asOf, limit = LIMIT }: QueryAsked,
   useStage: () => Promise<void>,
   { terminal, answer }: Say,
 ): Promise<number> {
@@ -44,14 +45,14 @@ export async function query(
   const { PROCESSED_BUCKET: bucket } = getSettings("PROCESSED_BUCKET");
   const folder = path.join(COPIES, bucket);
   const tables = await getTables();
-  const { columns, rows, isMore, newest, last } = await terminal.working(
+  const { columns, rows, isMore, newest, why } = await terminal.working(
     "Reading the lake",
     async (now) => {
-      const { newest, last } = await copyLake(bucket, folder, asOf);
+      const { newest, why } = await copyLake(bucket, folder, asOf);
       now("Asking");
       const duckdb = await openLake(tables, { lake: folder, asOf: asOf ?? newest });
       try {
-        return { ...(await ask(duckdb, sql, limit)), newest, last };
+        return { ...(await ask(duckdb, sql, limit)), newest, why };
       } finally {
         duckdb.closeSync();
       }
@@ -69,10 +70,8 @@ export async function query(
       ? `  the first ${whole(limit)} rows; --limit shows more`
       : `  ${counted(rows.length, "row")}`,
   );
-  if (asOf === undefined && last > newest)
-    terminal.paragraph(
-      `As of batch ${whole(newest)}: batch ${whole(newest + 1)} is not transformed yet, or its manifest is gone, and those after it, up to ${whole(last)}, wait for it: \`npx totes batch ${newest + 1}\` says which.`,
-    );
+  if (asOf === undefined && why !== undefined)
+    terminal.paragraph(`As of batch ${whole(newest)}: ${why}. What follows it waits for that.`);
   return 0;
 }
 

@@ -28,11 +28,8 @@ export async function retire(
   terminal.heading(`Batches 1 to ${whole(to)}`);
   terminal.field(
     "compared",
-    `${counted(compactions, "compaction")}, row by row with the batches' own objects: they are the same`,
+    `${counted(compactions, "compaction")}, row by row with those of the batches' own objects that are there, ${whole(objects)} of ${whole(objects + gone)}: they are the same`,
   );
-  terminal.field(
-    dry ? "to mark" : "marked",
-    `${counted(objects, "object")}, ${size(bytes)}${gone > 0 ? `; ${whole(gone)} are gone already` : ""}`,
-  );
+  terminal.field(dry ? "to mark" : "marked", `${counted(objects, "object")}, ${size(bytes)}`);
   return 0;
 }
