@@ -2,7 +2,12 @@
 import { randomUUID } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { listCompactions, readCompaction, type Compaction } from "../lake/compactions.ts";
+import {
+  listCompactions,
+  objectsIn,
+  readCompaction,
+  type Compaction,
+} from "../lake/compactions.ts";
 import {
   BATCHES,
   compactionKey,
@@ -31,8 +36,7 @@ export class LakeError extends Error {
 export interface CopiedLake {
   /** The last batch that is there with all before it: the views end with it. */
   readonly newest: number;
-  /** The last that has a manifest. Where that is another one, `newest + 1` is missing between them, and `why`. */
-  readonly last: number;
+  /** Why there are others behind it that are not shown; absent where there are none. */
   readonly why?: string;
   /** Objects that were not there before. */
   readonly copied: number;
@@ -85,7 +89,7 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
     await put(folder, file, await getContentFromFile(bucket, object));
     copied++;
   });
-  return { newest, last, ...(why === undefined ? {} : { why }), copied };
+  return { newest, ...(why === undefined ? {} : { why }), copied };
 }
 
 /** What a bucket says of its objects. */
@@ -118,9 +122,7 @@ function committed({ manifests, compactions, receipts }: Lake, newest: number): 
       .flatMap(({ batch, objects, deleted }) =>
         [...objects, ...deleted].filter(({ table }) => isLoaded(batch, table)),
       ),
-    ...compactions
-      .filter(({ from }) => from <= newest)
-      .flatMap(({ objects, deleted }) => [...objects, ...deleted]),
+    ...compactions.filter(({ from }) => from <= newest).flatMap(objectsIn),
   ];
 }
 
