@@ -18,8 +18,7 @@ const bench = (...args: string[]): Promise<{ stdout: string; stderr: string }> =
     env: { ...process.env, NODE_NO_WARNINGS: "1", NO_COLOR: "1" },
   });
 
-describe("make bench", function () {
-  this.timeout(180_000);
+describe("make bench", () => {
   const folder = mkdtempSync(path.join(tmpdir(), "bench-test-"));
   const [json, out] = [path.join(folder, "figures.json"), path.join(folder, "report.md")];
   let stdout: string;

@@ -77,8 +77,7 @@ const processesWith = (text: string): string[] =>
     }
   });
 
-describe("totes and the stack in the background", function () {
-  this.timeout(180_000);
+describe("totes and the stack in the background", () => {
   let folder: string;
   let verbs: readonly Verb[];
   let env: object = NOTHING_SAID;
@@ -246,7 +245,7 @@ describe("totes and the stack in the background", function () {
       const ran = await totes("redrive", "--yes");
       expect(ran.out).to.include("Dead letters");
       return ran;
-    }, 60_000);
+    });
     expect(code).to.equal(0);
     expect(out).to.include("Dead letters: 1 of loading.");
     expect(out).to.include("1 message moved back to loading.");
@@ -312,14 +311,13 @@ describe("totes and the stack in the background", function () {
     const { pid, source } = state();
     process.kill(pid, "SIGKILL");
     await eventually(() => expect(isRunning(pid)).to.equal(false));
-    await eventually(async () => expect(await answers(source)).to.equal(false), 10_000);
+    await eventually(async () => expect(await answers(source)).to.equal(false));
     const trading = await totes("trade", "--once");
     expect(trading.err).to.include("no stack that `totes up` started is running here");
     expect((await up("--empty", "--every", "1")).code).to.equal(0);
     expect(await query(state().source, "select count(*) from staff")).to.deep.equal(["0"]);
     await eventually(
       () => expect(readFileSync(state().log, "utf8")).to.include("ingestion: unchanged"),
-      60_000,
       100,
     );
   });
@@ -375,7 +373,7 @@ describe("totes and the stack in the background", function () {
       const { child } = await launch("launch-stack.ts", JSON.stringify({ folder, isPatient }));
       expect(processesWith(folder).length).to.be.greaterThan(1);
       child.kill("SIGKILL");
-      await eventually(() => expect(processesWith(folder)).to.deep.equal([]), 30_000, 100);
+      await eventually(() => expect(processesWith(folder)).to.deep.equal([]), 100);
       expect(runningStack(folder)).to.equal(undefined);
     }
   });

@@ -8,8 +8,7 @@ import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.t
 import { callTotes, type Ran } from "../support/totes.ts";
 import { ownObjects } from "./support.ts";
 
-describe("totes lake", function () {
-  this.timeout(120_000);
+describe("totes lake", () => {
   let p: TestPipeline;
   before(async () => {
     p = await openPipeline({ orders: 12 });

@@ -47,8 +47,7 @@ async function problemsOf(p: TestPipeline): Promise<readonly LakeProblem[]> {
   return (await verify({ ingestion, processed }, await codecNamed())).problems;
 }
 
-describe("a compaction", function () {
-  this.timeout(120_000);
+describe("a compaction", () => {
   let p: TestPipeline;
   before(async () => {
     p = await shopWithBatches();

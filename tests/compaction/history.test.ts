@@ -25,8 +25,7 @@ import {
   type CompactedHistory,
 } from "./support.ts";
 
-describe("a compacted history", function () {
-  this.timeout(240_000);
+describe("a compacted history", () => {
   let history: CompactedHistory;
   let p: TestPipeline;
   let lake: ProcessedLake;

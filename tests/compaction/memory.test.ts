@@ -19,8 +19,7 @@ import { readCompactionOf } from "./support.ts";
 const MOST = 640 * 1024 * 1024;
 const MEMORY = 1024;
 
-describe("the memory that a compaction takes", function () {
-  this.timeout(240_000);
+describe("the memory that a compaction takes", () => {
   let folder: string;
   let node: string;
   before(async () => {

@@ -16,8 +16,7 @@ import { callTotes } from "../support/totes.ts";
 
 const COPIES = path.join(import.meta.dirname, "..", "..", ".local", "lake");
 
-describe("totes lake", function () {
-  this.timeout(120_000);
+describe("totes lake", () => {
   let p: TestPipeline;
   const call = (...args: string[]) => callTotes(p.env, ["lake", ...args]);
   const copy = (): string => path.join(COPIES, p.env.PROCESSED_BUCKET);

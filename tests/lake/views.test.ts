@@ -68,8 +68,7 @@ const fileOf = (batch: number): string => `${String(batch).padStart(10, "0")}.js
 
 const isMissing = (batch: number): [string, string] => ["its manifest is missing", String(batch)];
 
-describe("the views over the lake", function () {
-  this.timeout(180_000);
+describe("the views over the lake", () => {
   let history: LakeHistory;
   let p: TestPipeline;
   let tables: readonly Table[];

@@ -218,9 +218,10 @@ describe("a function in a process of its own", () => {
   });
 
   it("stops one that does not listen", async () => {
-    const f = start("blocks");
+    const lines: string[] = [];
+    const f = start("blocks", { onLog: (line) => lines.push(line) });
     const invocation = expect(f.invoke({})).to.be.rejectedWith("SIGKILL");
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await eventually(() => expect(lines).to.deep.equal(["blocks"]));
     await f.stop();
     await invocation;
   });

@@ -33,8 +33,7 @@ import {
   type Command,
 } from "./support.ts";
 
-describe("npm run offline", function () {
-  this.timeout(120_000);
+describe("npm run offline", () => {
   const temporary = new Temporary();
   /** A copy of the checkout, whose tables/ is this test's own. */
   let project: string;
@@ -63,7 +62,7 @@ describe("npm run offline", function () {
       const found = pattern.exec(command.output());
       if (found) return found;
       throw new Error(`${pattern} is not in: ${command.output()}`);
-    }, 60_000);
+    });
   const expectTrue = async (): Promise<void> => {
     const compared = compare(await starOf(shop), await latestOf(star), { allowExtraDates: true });
     expect(problems(compared)).to.deep.equal([]);
@@ -139,7 +138,7 @@ describe("npm run offline", function () {
     await eventually(() => {
       expect(processes.filter(isRunning)).to.deep.equal([]);
       expect(temporary.leftovers()).to.deep.equal([]);
-    }, 20_000);
+    });
   });
 
   it("ends with 1 and says so when sls offline dies, and leaves nothing", async () => {
@@ -149,7 +148,7 @@ describe("npm run offline", function () {
       const found = descendantsOf(command.child.pid!).find(isSls);
       expect(found).to.be.a("number");
       return found!;
-    }, 20_000);
+    });
     process.kill(sls, "SIGKILL");
     const { code, output } = await end(command);
     expect(code).to.equal(1);

@@ -147,7 +147,7 @@ describe("the embedded PostgreSQL", () => {
       await eventually(() => {
         expect(isRunning(pid)).to.equal(false);
         expect(existsSync(folder)).to.equal(false);
-      }, 10_000);
+      });
     });
   }
 
@@ -160,7 +160,7 @@ describe("the embedded PostgreSQL", () => {
     child.kill("SIGKILL");
     // What tsx keeps for itself may stay.
     const left = async () => (await readdir(temporary)).filter((name) => name.startsWith("local-"));
-    await eventually(async () => expect(await left()).to.deep.equal([]), 20_000);
+    await eventually(async () => expect(await left()).to.deep.equal([]));
     await rm(temporary, { recursive: true });
   });
 });

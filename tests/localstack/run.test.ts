@@ -22,8 +22,7 @@ import {
   type Command,
 } from "./support.ts";
 
-describe("make run", function () {
-  this.timeout(180_000);
+describe("make run", () => {
   const temporary = new Temporary();
   before(() => temporary.make());
   after(() => temporary.remove());
@@ -91,7 +90,7 @@ describe("make run", function () {
   ] as const)
     it(`leaves neither a process nor a file after Ctrl-C ${moment}`, async () => {
       const { child, output } = start("--orders", "60");
-      await eventually(() => expect(output()).to.contain(text), 120_000);
+      await eventually(() => expect(output()).to.contain(text));
       const processes = descendantsOf(child.pid!);
       child.kill("SIGINT");
       const [code] = (await once(child, "close")) as [number];
@@ -100,7 +99,7 @@ describe("make run", function () {
       await eventually(() => {
         expect(processes.filter(isRunning)).to.deep.equal([]);
         expect(temporary.leftovers()).to.deep.equal([]);
-      }, 20_000);
+      });
     });
 });
 
@@ -167,8 +166,7 @@ describe("the check of a run", () => {
   });
 });
 
-describe("the service of a run", function () {
-  this.timeout(120_000);
+describe("the service of a run", () => {
   const stops: (() => unknown)[] = [];
   afterEach(async () => {
     for (const stop of stops.splice(0).toReversed()) await stop();

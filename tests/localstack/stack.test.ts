@@ -117,7 +117,7 @@ describe("the stack", () => {
     const s3 = client({ endpoint: env.AWS_ENDPOINT_URL, credentials });
     const Key = "_batches/0000000007.json";
     await s3.send(new PutObjectCommand({ Bucket: env.INGESTION_BUCKET, Key, Body: "seven" }));
-    await eventually(() => expect(lines).to.include(`${Key}: seven`), 10_000);
+    await eventually(() => expect(lines).to.include(`${Key}: seven`));
     await queues.transformation.idle();
     s3.destroy();
     await woken.stop();
@@ -201,7 +201,7 @@ describe("the stack", () => {
         expect(isRunning(pid)).to.equal(false);
         expect(existsSync(folder)).to.equal(false);
       };
-      if (signal === "SIGKILL") await eventually(check, 10_000);
+      if (signal === "SIGKILL") await eventually(check);
       else check();
     });
   }

@@ -74,7 +74,7 @@ describe("bounded batches of the shop", () => {
       ),
       { numRuns: 8 },
     );
-  }).timeout(180_000);
+  });
 
   it("are bounded, and each has what its rows look up", async () => {
     await ingestAll(p, tables, { rows: 10, bytes: manyBytes });
@@ -292,7 +292,7 @@ describe("bounded batches of the shop", () => {
       if (!died) break;
       expect(dies).to.be.lessThan(60);
     }
-  }).timeout(180_000);
+  });
 
   it("of two runs at once: each number is one's, the other ends, the warehouse is right", async () => {
     const limits = { rows: 40, bytes: manyBytes };

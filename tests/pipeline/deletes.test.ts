@@ -781,5 +781,5 @@ describe("rows that are gone", () => {
       ),
       { numRuns: 10 },
     );
-  }).timeout(180_000);
+  });
 });

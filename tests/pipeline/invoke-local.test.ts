@@ -56,5 +56,5 @@ describe("sls invoke local --stage local", () => {
     const processed = await readProcessedManifest(env.PROCESSED_BUCKET, 1);
     expect(ingested!.manifest.build).to.be.within(Date.UTC(2026, 0), Date.now());
     expect(processed!.manifest.build).to.equal(ingested!.manifest.build);
-  }).timeout(180_000);
+  });
 });

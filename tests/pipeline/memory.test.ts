@@ -13,8 +13,7 @@ import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.t
 /** What a function may take at its peak, in bytes. */
 const MOST = 256 * 1024 * 1024;
 
-describe("the memory that the functions take", function () {
-  this.timeout(240_000);
+describe("the memory that the functions take", () => {
   let folder: string;
   let node: string;
   let bundles: Bundles;

@@ -367,7 +367,7 @@ describe("named rows of the shop", () => {
       ),
       { numRuns: 8 },
     );
-  }).timeout(120_000);
+  });
 });
 
 /** Every row of the warehouse's star, record ids and all. */

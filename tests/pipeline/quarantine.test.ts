@@ -481,8 +481,7 @@ describe("the quarantine", () => {
     }
   });
 
-  it("takes in fifty thousand rows at once, and lets them go", async function () {
-    this.timeout(120_000);
+  it("takes in fifty thousand rows at once, and lets them go", async () => {
     await p.shop.none(
       "insert into thing select n, '2024-01-01', 'bad ' || repeat('w', 200) from generate_series(10, 50009) n",
     );

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { closeAll, type TestPipeline } from "../support/pipeline.ts";
 import { openPlayground, play } from "./play.ts";
-import { assertOften, PATIENCE } from "./runs.ts";
+import { assertOften } from "./runs.ts";
 import { anyHistory } from "./steps.ts";
 
 describe("any history", () => {
@@ -18,5 +18,5 @@ describe("any history", () => {
       fc.asyncProperty(anyHistory, (history) => play(p, history)),
       15,
     );
-  }).timeout(PATIENCE);
+  });
 });

@@ -22,7 +22,7 @@ import {
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { tablesOf } from "../support/stages.ts";
-import { assertOften, PATIENCE } from "./runs.ts";
+import { assertOften } from "./runs.ts";
 
 interface KeyType {
   readonly sql: string;
@@ -186,5 +186,5 @@ describe("a key", () => {
 
   it("of any columns cuts a table where its order does", async () => {
     await assertOften("a key of any columns", fc.asyncProperty(anyKeyed, cutsCleanly), 40);
-  }).timeout(PATIENCE);
+  });
 });

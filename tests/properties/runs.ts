@@ -34,6 +34,3 @@ export async function assertOften<T>(
 }
 
 const SEED = 20261126;
-
-/** Milliseconds that a property may take here: a slow machine's few runs, or as long as many take. */
-export const PATIENCE = process.env["PROPERTY_RUNS"] === undefined ? 300_000 : 0;

@@ -14,7 +14,7 @@ import {
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { tablesOf } from "../support/stages.ts";
-import { assertOften, PATIENCE } from "./runs.ts";
+import { assertOften } from "./runs.ts";
 
 /** A column's type, SQL of some values, and whether it goes as PostgreSQL's text of it. */
 interface Type {
@@ -164,5 +164,5 @@ describe("a source row's line", () => {
 
   it("is what row_to_json says, byte for byte, whatever the columns are", async () => {
     await assertOften("a source row's line", fc.asyncProperty(anyWide, isItsRow), 40);
-  }).timeout(PATIENCE);
+  });
 });

@@ -15,7 +15,7 @@ import {
 import { store, toText } from "../../src/values.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
-import { assertOften, PATIENCE } from "./runs.ts";
+import { assertOften } from "./runs.ts";
 
 const micros = (min: string, max: string): fc.Arbitrary<string> =>
   fc
@@ -153,7 +153,7 @@ describe("a value of PostgreSQL's", () => {
         fc.asyncProperty(fc.array(fitting, { maxLength: 100, size: "max" }), arrive),
         30,
       );
-    }).timeout(PATIENCE);
+    });
 
     if (refused.length > 0)
       it(`is refused where no other can hold it: ${name}`, async () => {

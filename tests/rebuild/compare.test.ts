@@ -127,7 +127,7 @@ describe("the comparison of two warehouses", () => {
         ]);
         await p.star.none(`update $1:name.$2:name set n = 1 where k = $3::${type}`, where);
       }
-    }).timeout(120_000);
+    });
 
   const [versions] = tablesOf(
     defineTable({

@@ -24,9 +24,8 @@ import { closeAll, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
 import { makeHistory, openLive, openRebuilt, type History } from "./history.ts";
 
-describe("a processed bucket that is made again", function () {
+describe("a processed bucket that is made again", () => {
   // A shop with a past takes its time to make.
-  this.timeout(180_000);
   let history: History;
   let p: TestPipeline;
   let lake: Omit<IngestionLake, "buckets">;

@@ -13,9 +13,8 @@ import { getStack } from "../support/stack.ts";
 import { loadWith, runWith } from "../support/stages.ts";
 import { contentOf, makeHistory, openLive, openRebuilt, type History } from "./history.ts";
 
-describe("a warehouse that is made again", function () {
+describe("a warehouse that is made again", () => {
   // A shop with a past takes its time to make.
-  this.timeout(180_000);
   let history: History;
   let p: TestPipeline;
   let lake: ProcessedLake;

@@ -10,8 +10,7 @@ import { withEnvironment } from "../support/environment.ts";
 const MACHINE = "arn:aws:states:eu-west-2:123456789012:stateMachine:again";
 const EXECUTION = "arn:aws:states:eu-west-2:123456789012:execution:again:one";
 
-describe("an execution of a state machine", function () {
-  this.timeout(30_000);
+describe("an execution of a state machine", () => {
   let server: Server;
   /** What is answered, by operation, in turn: the last again and again. A number is a failure of that status. */
   let answers: Record<string, (object | number)[]>;

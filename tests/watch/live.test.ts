@@ -10,8 +10,7 @@ import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { browserOrSkip, open, openTab, type Tab } from "./browser.ts";
 
-describe("totes watch on a pipeline at work", function () {
-  this.timeout(120_000);
+describe("totes watch on a pipeline at work", () => {
   let p: TestPipeline;
   let browser: Browser;
   let watch: Watch;

@@ -6,8 +6,7 @@ import { expect } from "../support/chai.ts";
 import { browserOrSkip, expectUsable, open, openTab, type Tab } from "./browser.ts";
 import { answersOf, overview, STAR } from "./fixtures.ts";
 
-describe("the page of totes watch", function () {
-  this.timeout(120_000);
+describe("the page of totes watch", () => {
   let browser: Browser;
   let watch: Watch;
   let tab: Tab;
