@@ -3,7 +3,7 @@ TSX := node --import tsx
 export NODE_NO_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help requirements run run-checks bench lint typecheck audit test coverage build templates workflows docs test-node24 test-deploy clean
+.PHONY: help requirements run run-checks bench lint typecheck audit test coverage build templates workflows docs test-deploy clean
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/\1|\2/' | awk -F'|' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -44,7 +44,7 @@ workflows: requirements ## GitHub's workflows, by actionlint and zizmor, where P
 docs: requirements ## Whether the generated pages are as the code says; `npm run docs` writes them
 	@$(TSX) scripts/docs.ts --check
 
-test: requirements ## Tests alone
+test: requirements ## Tests alone: of what the Lambdas run on their Node 24, of the rest on yours
 	@$(TSX) scripts/test.ts
 
 coverage: requirements ## Tests, with coverage of src/ and tables/
@@ -52,11 +52,6 @@ coverage: requirements ## Tests, with coverage of src/ and tables/
 
 build: requirements ## Package the three functions
 	npx sls package --stage local
-
-# What stands in for AWS is tested once, with `make test`: the Lambdas run src/ and tables/.
-test-node24: requirements ## Tests of what runs every ten minutes, on Node 24, which the Lambdas run on
-	node24=$$($(TSX) scripts/node24.ts) && PATH="$$(dirname "$$node24"):$$PATH" \
-		$(TSX) scripts/test.ts pipeline-a-d pipeline-e-z service --json coverage/mocha-node24-
 
 test-deploy: requirements ## A real deployment to an AWS on this machine (needs Python 3.11; five minutes)
 	@mkdir -p coverage

@@ -4,6 +4,7 @@ import { createWriteStream, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
+import { getNode24 } from "./node24.ts";
 
 /** Processes at a time: tests wait for databases and functions about half of their time. */
 const AT_ONCE = 3;
@@ -32,7 +33,7 @@ const PARTS = {
     "tests/pipeline/memory.test.ts",
   ],
   "pipeline-a-d": ["tests/pipeline/[a-d]*.test.ts"],
-  /** What the functions take on the Lambdas' Node, whichever runs the tests. */
+  /** What the functions take at their peak. */
   memory: ["tests/pipeline/memory.test.ts", "tests/compaction/memory.test.ts"],
   /** What is done now and then: finding what differs and putting it right, compacting. */
   upkeep: [...testsIn("reconciliation quarantine"), "tests/compaction/[ch]*.test.ts"],
@@ -49,6 +50,9 @@ const OPTIONS = {
   ],
 } as const;
 type Part = keyof typeof OPTIONS;
+
+/** What the Lambdas run, tested on the Node that they run it on; everything else on that of this machine, which runs it. */
+const FUNCTIONS: readonly Part[] = ["pipeline-e-z", "pipeline-a-d", "memory", "upkeep", "service"];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -79,7 +83,7 @@ function logOf(part: Part): string {
 /** Gives mocha's exit code. The first part prints as it goes, the others into a log each. */
 async function run(part: Part): Promise<number> {
   const mocha = spawn(
-    process.execPath,
+    FUNCTIONS.includes(part) ? getNode24() : process.execPath,
     [
       "node_modules/mocha/bin/mocha.js",
       "--reporter",
