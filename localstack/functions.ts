@@ -75,16 +75,9 @@ const ownWorker = fileURLToPath(new URL("function-worker.ts", import.meta.url));
 const tsx = import.meta.resolve("tsx");
 
 /** What a process needs of the machine. All else is kept away, as on Lambda: PGHOST and AWS_PROFILE above all. */
-const inherited = [
-  "PATH",
-  "HOME",
-  "TMPDIR",
-  "TEMP",
-  "TMP",
-  "SystemRoot",
-  "NODE_NO_WARNINGS",
-  "NODE_V8_COVERAGE",
-];
+const inherited = ["PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SystemRoot", "NODE_NO_WARNINGS"];
+/** What a process needs besides that runs this project's TypeScript as it is; coverage of bundles tells nobody anything. */
+const ofSources = ["NODE_V8_COVERAGE"];
 
 /** Longest that a module may take to load, in milliseconds. */
 const initTimeoutMs = 60_000;
@@ -234,16 +227,22 @@ class Runtime {
 
 function launch(options: FunctionOptions): ChildProcess {
   const { name, module, exportName, env, memoryMb = 1024, worker, node } = options;
+  const runsSources = worker === undefined;
   return fork(worker ?? ownWorker, [path.resolve(root, module), exportName ?? "handler"], {
     ...(node === undefined ? {} : { execPath: node }),
     execArgv: [
-      ...(worker === undefined ? ["--import", tsx] : []),
+      ...(runsSources ? ["--import", tsx] : []),
       `--max-old-space-size=${Math.floor(memoryMb * 0.9)}`,
     ],
     serialization: "json",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: {
-      ...Object.fromEntries(inherited.map((variable) => [variable, process.env[variable]])),
+      ...Object.fromEntries(
+        [...inherited, ...(runsSources ? ofSources : [])].map((variable) => [
+          variable,
+          process.env[variable],
+        ]),
+      ),
       AWS_LAMBDA_FUNCTION_NAME: name,
       AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),

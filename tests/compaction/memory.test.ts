@@ -1,14 +1,9 @@
 // P7: a compaction takes no more memory than its function is given, whatever the rows: as a bundle, by Node 24 alone.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { fillWithBatches } from "../../bench/small-objects.ts";
-import { startFunction } from "../../localstack/functions.ts";
-import { bundleFunction, bundleModule } from "../../scripts/bundle.ts";
-import { getNode24 } from "../../scripts/node24.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { getTables } from "../../src/registry.ts";
 import { expect } from "../support/chai.ts";
+import { Deployed } from "../support/deployed.ts";
 import { closeAll, openPipeline } from "../support/pipeline.ts";
 import { readCompactionOf } from "./support.ts";
 
@@ -20,17 +15,13 @@ const MOST = 640 * 1024 * 1024;
 const MEMORY = 1024;
 
 describe("the memory that a compaction takes", () => {
-  let folder: string;
-  let node: string;
+  let deployed: Deployed;
   before(async () => {
-    node = getNode24();
-    folder = await mkdtemp(path.join(tmpdir(), "totes-compaction-"));
-    await bundleFunction("compaction", { folder });
-    await bundleModule("localstack/function-worker.ts", path.join(folder, "worker.mjs"));
+    deployed = await Deployed.make("compaction");
   });
   after(async () => {
     await closeAll();
-    await rm(folder, { recursive: true, force: true });
+    await deployed.remove();
   });
 
   async function peakOf(batches: number, rows: number): Promise<number> {
@@ -38,14 +29,10 @@ describe("the memory that a compaction takes", () => {
     Object.assign(process.env, p.env);
     const table = (await getTables()).find(({ name }) => name === "fact_sales_order")!;
     await fillWithBatches(p.env.PROCESSED_BUCKET, table, await codecNamed(), { batches, rows });
-    const started = startFunction({
-      name: "compaction",
-      module: path.join(folder, "compaction.cjs"),
-      worker: path.join(folder, "worker.mjs"),
+    const started = deployed.start("compaction", {
       env: { ...p.env },
       memoryMb: MEMORY,
       timeoutMs: 200_000,
-      node,
     });
     try {
       await started.invoke({ to: batches });

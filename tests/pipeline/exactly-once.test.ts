@@ -2,13 +2,14 @@
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
 import fc from "fast-check";
 import { newOrders, silentUpdates } from "../../localstack/totesys/shop.ts";
-import { startFunction } from "../../localstack/functions.ts";
 import type { ObservedRequest } from "../../localstack/aws/server.ts";
+import { STAGES, type StageName } from "../../scripts/bundle.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { compareProcessed, type BatchDifference } from "../../src/rebuild/compare-processed.ts";
 import { rebuildProcessed } from "../../src/rebuild/processed.ts";
 import { getTables } from "../../src/registry.ts";
 import { expect } from "../support/chai.ts";
+import { Deployed } from "../support/deployed.ts";
 import { closeAll, openPipeline, queued, type TestPipeline } from "../support/pipeline.ts";
 import { getStack } from "../support/stack.ts";
 
@@ -247,16 +248,20 @@ describe("events", () => {
 
 describe("a function that is killed", () => {
   let p: TestPipeline;
+  let deployed: Deployed;
   before(async () => {
+    deployed = await Deployed.make(...STAGES);
     p = await openPipeline({ orders: 15 });
     await p.run();
   });
-  after(closeAll);
+  after(async () => {
+    await closeAll();
+    await deployed.remove();
+  });
 
-  type Stage = "ingestion" | "transformation" | "loading";
   const put = (prefix: string) => (request: ObservedRequest) =>
     request.operation === "PutObject" && request.key.startsWith(prefix);
-  const points: [stage: Stage, point: string, at: (request: ObservedRequest) => boolean][] = [
+  const points: [stage: StageName, point: string, at: (request: ObservedRequest) => boolean][] = [
     ["ingestion", "at its first file", put("address/")],
     ["ingestion", "at a later file", put("sales_order/")],
     ["ingestion", "at the manifest", put("_batches/")],
@@ -299,9 +304,7 @@ describe("a function that is killed", () => {
         if (stage !== "ingestion") await p.ingest();
         if (stage === "loading") await p.transform();
 
-        const child = startFunction({
-          name: stage,
-          module: `src/handlers/${stage}.ts`,
+        const child = deployed.start(stage, {
           env: { ...p.env, POWERTOOLS_LOG_LEVEL: "SILENT", POWERTOOLS_METRICS_DISABLED: "true" },
         });
         const { aws } = await getStack();

@@ -1,31 +1,22 @@
 // P7: no function takes more memory than it is given, whatever the rows: as bundles, by Node 24 alone, as on Lambda.
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { makeBundles, type Bundles } from "../../bench/functions.ts";
-import { startFunction } from "../../localstack/functions.ts";
-import { bundleFunction, STAGES, type FunctionName } from "../../scripts/bundle.ts";
-import { getNode24 } from "../../scripts/node24.ts";
+import { STAGES, type FunctionName } from "../../scripts/bundle.ts";
 import { openShop } from "../../localstack/totesys/shop.ts";
 import { expect } from "../support/chai.ts";
+import { Deployed } from "../support/deployed.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 
 /** What a function may take at its peak, in bytes. */
 const MOST = 256 * 1024 * 1024;
 
 describe("the memory that the functions take", () => {
-  let folder: string;
-  let node: string;
-  let bundles: Bundles;
+  let deployed: Deployed;
   let p: TestPipeline;
   before(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), "totes-memory-"));
-    node = getNode24();
-    bundles = await makeBundles(folder);
+    deployed = await Deployed.make(...STAGES, "reconciliation");
   });
   after(async () => {
     await closeAll();
-    await rm(folder, { recursive: true, force: true });
+    await deployed.remove();
   });
   beforeEach(async () => {
     p = await openPipeline({ orders: 0 });
@@ -35,18 +26,9 @@ describe("the memory that the functions take", () => {
   /** The peak of one function, and what it answered. */
   async function run(
     name: FunctionName,
-    module: string,
     memoryMb = 512,
   ): Promise<{ peak: number; answer: unknown }> {
-    const started = startFunction({
-      name,
-      module,
-      worker: bundles.worker,
-      env: { ...p.env },
-      memoryMb,
-      timeoutMs: 200_000,
-      node,
-    });
+    const started = deployed.start(name, { env: { ...p.env }, memoryMb, timeoutMs: 200_000 });
     try {
       const answer = await started.invoke({});
       return { answer, peak: (await started.usage())!.peakRssBytes };
@@ -58,7 +40,7 @@ describe("the memory that the functions take", () => {
   /** The peak of each function, once all three have brought the shop to the warehouse. */
   async function peaks(): Promise<number[]> {
     const found: number[] = [];
-    for (const name of STAGES) found.push((await run(name, bundles.functions[name])).peak);
+    for (const name of STAGES) found.push((await run(name)).peak);
     return found;
   }
 
@@ -77,14 +59,12 @@ describe("the memory that the functions take", () => {
       "select count(*) as rows from fact_sales_order",
     );
     expect(rows).to.equal("250000");
-    await bundleFunction("reconciliation", { folder });
-    const module = path.join(folder, "reconciliation.cjs");
     // Many rows that differ, range by range, and in the last range many that the source lacks.
     await p.star.none("update fact_sales_order set units_sold = units_sold + 1");
     await p.shop.none("delete from sales_order where sales_order_id > 150000");
     // A heap that is too small for what is held ends the process, while a peak depends on when Node collects. 57 MB suffice,
     // and 86 are given; the last range, read at once, wants more than 115, and all that differs, settled at once, more than 230.
-    const { answer } = await run("reconciliation", module, 96);
+    const { answer } = await run("reconciliation", 96);
     expect(answer).to.include({ differences: 250_000 });
   });
 

@@ -1,7 +1,8 @@
 // What the functions print: one JSON object a line, with the request's id; metrics as CloudWatch takes them.
 import type { Context } from "aws-lambda";
-import { startFunction } from "../../localstack/functions.ts";
+import { STAGES, type FunctionName } from "../../scripts/bundle.ts";
 import { expect } from "../support/chai.ts";
+import { Deployed } from "../support/deployed.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 
 interface Line {
@@ -19,26 +20,26 @@ interface Line {
 
 describe("logs and metrics", () => {
   let p: TestPipeline;
+  let deployed: Deployed;
   before(async () => {
+    deployed = await Deployed.make(...STAGES, "reconciliation");
     p = await openPipeline({ orders: 15 });
     await p.shop.none(
       "update sales_order set agreed_payment_date = 'soon' where sales_order_id = 1",
     );
   });
-  after(closeAll);
+  after(async () => {
+    await closeAll();
+    await deployed.remove();
+  });
 
-  async function printed(name: string, event: unknown = {}, env = {}): Promise<Line[]> {
+  async function printed(name: FunctionName, event: unknown = {}, env = {}): Promise<Line[]> {
     const lines: Line[] = [];
     const onLog = (line: string, stream: string): void => {
       // Errors go to stderr, where Node itself may print its warnings.
       if (stream === "stdout" || line.startsWith("{")) lines.push(JSON.parse(line) as Line);
     };
-    const child = startFunction({
-      name,
-      module: `src/handlers/${name}.ts`,
-      env: { ...p.env, ...env },
-      onLog,
-    });
+    const child = deployed.start(name, { env: { ...p.env, ...env }, onLog });
     try {
       await child.invoke(event);
     } catch (error) {

@@ -3,10 +3,12 @@
 import { GetObjectCommand, ListObjectVersionsCommand } from "@aws-sdk/client-s3";
 import { PutSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { gunzipSync } from "node:zlib";
-import { startFunction, type LambdaFunction } from "../../localstack/functions.ts";
+import type { LambdaFunction } from "../../localstack/functions.ts";
+import { STAGES } from "../../scripts/bundle.ts";
 import { manifestKey } from "../../src/lake/keys.ts";
 import { callWith, everythingIn, failureOf, type Stage } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
+import { Deployed } from "../support/deployed.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
 import { callTotes } from "../support/totes.ts";
 
@@ -36,6 +38,7 @@ function expectNothingIn(text: string, where: string): void {
 describe("a password", () => {
   let p: TestPipeline;
   let secrets: SecretsManagerClient;
+  let deployed: Deployed;
   const functions = new Map<Stage, LambdaFunction>();
   const printed: string[] = [];
 
@@ -52,12 +55,11 @@ describe("a password", () => {
     for (const user of [p.users.reader.user, p.users.loader.user])
       await p.shop.none("alter role $1:name password $2", [user, PASSWORD]);
     // The functions as Lambda runs them: all that they print is heard, at the most talkative level there is.
-    for (const name of ["ingestion", "transformation", "loading"] as const)
+    deployed = await Deployed.make(...STAGES);
+    for (const name of STAGES)
       functions.set(
         name,
-        startFunction({
-          name,
-          module: `src/handlers/${name}.ts`,
+        deployed.start(name, {
           env: { ...p.env, POWERTOOLS_LOG_LEVEL: "TRACE", POWERTOOLS_LOGGER_LOG_EVENT: "true" },
           onLog: (line) => printed.push(line),
         }),
@@ -67,6 +69,7 @@ describe("a password", () => {
   after(async () => {
     secrets.destroy();
     for (const one of functions.values()) await one.stop();
+    await deployed.remove();
     await closeAll();
   });
 
