@@ -7,7 +7,7 @@ import { UsageError } from "./options.ts";
 import { printable, Terminal, widthOf, type Output } from "./terminal.ts";
 import { usageInWords } from "./usage.ts";
 import { nameOf, type Say, type Verb } from "./verb.ts";
-import { VERBS } from "./verbs.ts";
+import { verbsOf } from "./verbs.ts";
 
 /** Where a run of the command line reads and writes; a process' own unless said otherwise. */
 export interface Surroundings {
@@ -22,17 +22,21 @@ const OURS: Surroundings = {
   isAnswered: process.stdin.isTTY,
 };
 
-/** Runs one command line. Gives its exit code: the verb's own 0 or 1; 2 where it could not be done. */
+/**
+ * Runs one command line. Gives its exit code: the verb's own 0 or 1; 2 where it could not be done.
+ * @param own the verbs that there are, where not those of this project
+ */
 export async function totes(
   args: readonly string[],
   surroundings: Surroundings = OURS,
-  verbs: readonly Verb[] = VERBS,
+  own?: readonly Verb[],
 ): Promise<number> {
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] = "true";
   const { out, err } = surroundings;
   let code = 0;
   let verb: Verb | undefined;
   if (args.length === 0) args = ["--help"];
+  const verbs = own ?? (await verbsOf(args));
   const program = programOf(out, args);
   const usage = (message: string): UsageError =>
     new UsageError(

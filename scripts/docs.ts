@@ -1,7 +1,7 @@
 // Writes the pages that say what the code says: the catalogue of the star, its views over the lake, the verbs of the command line.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { VERBS } from "../cli/verbs.ts";
+import { allVerbs } from "../cli/verbs.ts";
 import { catalogOf } from "../src/operations/catalog.ts";
 import { lakeScript } from "../src/lake-sql/lake-sql.ts";
 import { getTables } from "../src/registry.ts";
@@ -25,7 +25,7 @@ export async function pages(): Promise<Pages> {
     "docs/commands.md": await formatted(
       "docs/commands.md",
       "md",
-      await commandsPage(VERBS, await before("docs/commands.md")),
+      await commandsPage(await allVerbs(), await before("docs/commands.md")),
     ),
     "docs/analytics/lake.sql": `${LAKE_SQL}${lakeScript("duckdb", tables, { lake: "" })}`,
   };

@@ -5,7 +5,7 @@ import path from "node:path";
 import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { totes } from "../../cli/totes.ts";
-import { VERBS } from "../../cli/verbs.ts";
+import { allVerbs } from "../../cli/verbs.ts";
 import { nameOf } from "../../cli/verb.ts";
 import { pages, stalePages } from "../../scripts/docs.ts";
 import { cataloguePage } from "../../scripts/docs/catalogue.ts";
@@ -23,6 +23,8 @@ import {
 } from "../../src/table.ts";
 import { expect } from "../support/chai.ts";
 import { tablesOf } from "../support/stages.ts";
+
+const VERBS = await allVerbs();
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const [out, err] = [new PassThrough(), new PassThrough()];

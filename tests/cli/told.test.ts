@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { VERBS } from "../../cli/verbs.ts";
+import { allVerbs } from "../../cli/verbs.ts";
 import { expect } from "../support/chai.ts";
 import { refusalOf } from "../support/totes.ts";
+
+const VERBS = await allVerbs();
 
 const ROOT = path.join(import.meta.dirname, "..", "..");
 /** What a page, or a string of the live page's code, tells to type: up to a remark, or another command. */

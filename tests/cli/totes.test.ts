@@ -9,9 +9,11 @@ import path from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import { StageError } from "../../cli/stage.ts";
 import { defineVerb, nameOf, stageOptions, type Say } from "../../cli/verb.ts";
-import { VERBS } from "../../cli/verbs.ts";
+import { allVerbs, verbsOf } from "../../cli/verbs.ts";
 import { expect } from "../support/chai.ts";
 import { callTotes, spawnTotes } from "../support/totes.ts";
+
+const VERBS = await allVerbs();
 
 const greet = (run: (say: Say) => Promise<number>) =>
   defineVerb({
@@ -32,6 +34,12 @@ describe("totes", () => {
     const { code, out, err } = await callTotes({}, []);
     expect({ code, err }).to.deep.equal({ code: 0, err: "" });
     for (const verb of VERBS) expect(out).to.include(`totes ${verb.command}`);
+  });
+
+  it("loads the verb alone that is asked for", async () => {
+    for (const verb of VERBS) expect(await verbsOf([nameOf(verb), "--json"])).to.deep.equal([verb]);
+    for (const args of [["--json", "status"], ["stauts"], ["toString"]])
+      expect(await verbsOf(args)).to.deep.equal(VERBS);
   });
 
   it("says its version", async () => {

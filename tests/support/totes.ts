@@ -3,8 +3,10 @@ import path from "node:path";
 import { Writable } from "node:stream";
 import { totes } from "../../cli/totes.ts";
 import type { Verb } from "../../cli/verb.ts";
-import { VERBS } from "../../cli/verbs.ts";
+import { allVerbs } from "../../cli/verbs.ts";
 import { withEnvironment } from "./environment.ts";
+
+const VERBS = await allVerbs();
 
 /** What a command line gave. */
 export interface Ran {
