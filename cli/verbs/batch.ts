@@ -41,7 +41,9 @@ export const batch = defineVerb({
     answer(found);
     show(terminal, found, command(places, "rebuild --verify"));
     const isWhole = found.chain === "equal" && found.objects.every(({ verified }) => verified);
-    return isWhole && found.status !== "failed" ? 0 : 1;
+    // Of a batch that was skipped it is why.
+    const isWell = found.error === undefined || found.status === "skipped";
+    return isWhole && isWell ? 0 : 1;
   },
 });
 

@@ -1,11 +1,10 @@
 /** Which batches the next compaction takes. */
 import { eachOf } from "../at-once.ts";
 import { agreedRange, newestCompaction, type Compaction } from "../lake/compactions.ts";
-import { manifestKey } from "../lake/keys.ts";
 import {
   ManifestError,
+  missing,
   readProcessedManifest,
-  RESTORE,
   type LakeObject,
   type Read,
 } from "../lake/manifest.ts";
@@ -129,10 +128,7 @@ async function readBatch(bucket: string, batch: number): Promise<Batch> {
     return { batch, isSkipped: true, sha256, objects: [], deleted: [] };
   }
   const found = await readProcessedManifest(bucket, batch);
-  if (!found)
-    throw new ManifestError(
-      `s3://${bucket}/${manifestKey(batch)} is not there, and its batch was loaded; ${RESTORE}`,
-    );
+  if (!found) throw missing(bucket, batch, "and its batch was loaded");
   const { objects, deleted } = found.manifest;
   return { batch, isSkipped: false, sha256: found.sha256, objects, deleted };
 }

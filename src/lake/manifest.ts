@@ -181,6 +181,12 @@ export const readProcessedManifest = (
   batch: number,
 ): Promise<Read<ProcessedManifest> | undefined> => read(bucket, batch, processedManifest);
 
+/** What is said of a manifest that was there. @param though why that is known */
+export const missing = (bucket: string, batch: number, though = ""): ManifestError =>
+  new ManifestError(
+    `s3://${bucket}/${manifestKey(batch)} is not there${though && `, ${though}`}; ${RESTORE}`,
+  );
+
 /**
  * Reads a batch's ingestion manifest and holds it against its predecessor: a gap or an edit shows.
  * @throws ManifestError where the manifest, or the one before it, is missing or not what was committed
@@ -189,8 +195,7 @@ export async function readChained(bucket: string, batch: number): Promise<Read<I
   // What is wrong with this batch itself is said first.
   const before = awaitedLater(readBefore(bucket, batch));
   const found = await readIngestionManifest(bucket, batch);
-  if (!found)
-    throw new ManifestError(`s3://${bucket}/${manifestKey(batch)} is not there; ${RESTORE}`);
+  if (!found) throw missing(bucket, batch);
   checkChain(bucket, batch, found.manifest.previous_sha256, (await before)?.sha256 ?? null);
   return found;
 }
@@ -274,8 +279,7 @@ export async function readNewest<M>(
 ): Promise<M> {
   const newest = (await listBatches(bucket, batch)).at(-1) ?? batch;
   const found = await read(bucket, newest);
-  if (!found)
-    throw new ManifestError(`s3://${bucket}/${manifestKey(newest)} is not there; ${RESTORE}`);
+  if (!found) throw missing(bucket, newest);
   return found.manifest;
 }
 
@@ -297,8 +301,7 @@ export async function getLastUpload(bucket: string): Promise<Read<IngestionManif
   if (newest === undefined) return undefined;
   seen.set(bucket, newest);
   const found = await readIngestionManifest(bucket, newest);
-  if (!found)
-    throw new ManifestError(`s3://${bucket}/${manifestKey(newest)} is not there; ${RESTORE}`);
+  if (!found) throw missing(bucket, newest);
   return found;
 }
 

@@ -1,8 +1,10 @@
 /** One batch: what it held, where its objects are, how long each stage took, what it did to the warehouse. */
 import { Compactions, type CompactedObject } from "../lake/compactions.ts";
 import {
+  getLastUpload,
   readIngestionManifest,
   ManifestError,
+  missing,
   readProcessedManifest,
   type LakeObject,
   type Read,
@@ -22,7 +24,7 @@ import { whyStands } from "./why.ts";
 /**
  * A batch, its objects read and held against their hashes, its chain against the bytes of the manifest before.
  * @returns undefined where the ingestion bucket has no such batch
- * @throws ManifestError where its manifest cannot be read; S3Error
+ * @throws ManifestError where its manifest cannot be read, or is not there and later ones are; S3Error
  */
 export async function batch(places: Places, number: number): Promise<Batch | undefined> {
   const { buckets, tables } = places;
@@ -31,7 +33,11 @@ export async function batch(places: Places, number: number): Promise<Batch | und
     number > 1 ? readIngestionManifest(buckets.ingestion, number - 1) : undefined,
     readProcessedManifest(buckets.processed, number),
   ]);
-  if (!ingested) return undefined;
+  if (!ingested) {
+    const newest = (await getLastUpload(buckets.ingestion))?.manifest.batch ?? 0;
+    if (number < newest) throw missing(buckets.ingestion, number, `and that of batch ${newest} is`);
+    return undefined;
+  }
   const depths = await places.queues?.().catch(() => undefined);
   return withPlace(places.warehouse, async (warehouse) => {
     const line = await readLine(buckets, warehouse);
@@ -47,11 +53,16 @@ export async function batch(places: Places, number: number): Promise<Batch | und
     const next = nextInLine(line);
     const isNext = next?.batch === number;
     const failed = isNext && (await isGivenUp(buckets, next, depths));
-    const error = isNext ? await whyStands(places, warehouse, line) : undefined;
+    const error =
+      summary.status === "loaded" && !processed
+        ? missing(buckets.processed, number, "and its batch was loaded")
+        : isNext
+          ? await whyStands(places, warehouse, line)
+          : undefined;
     const { manifest, sha256 } = ingested;
     return {
       ...summary,
-      ...(failed || error ? { status: "failed" as const } : {}),
+      ...(failed || (isNext && error) ? { status: "failed" as const } : {}),
       ...(failed ? { attempts: DELIVERIES } : {}),
       run: manifest.run,
       sha256,

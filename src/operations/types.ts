@@ -161,7 +161,7 @@ export interface Batch extends BatchSummary {
   /** A 64-bit transaction id, as text. */
   readonly fence: string;
   readonly system_identifier: string;
-  /** Why it is not in the warehouse, where that can be told. */
+  /** Why it is not in the warehouse, where that can be told; of a batch that is, what the lake lacks of it. */
   readonly error?: string;
   readonly steps: readonly (Span & { readonly stage: string; readonly name: string })[];
   readonly objects: readonly BatchObject[];

@@ -5,6 +5,7 @@ import { quarantineGroups } from "../../src/operations/quarantine.ts";
 import type { Places } from "../../src/operations/places.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, openPipeline, type TestPipeline } from "../support/pipeline.ts";
+import { callTotes } from "../support/totes.ts";
 import { placesOf } from "./support.ts";
 
 /** Batch 1 the shop; 2 a change; 3 a row that does not fit; 4 left out; 5 on its way. */
@@ -133,6 +134,32 @@ describe("the batches of a pipeline", () => {
     expect((await batch(places, 5))!.chain).to.equal("broken");
     await p.put("ingestion", "_batches/0000000004.json", four);
     expect((await batch(places, 5))!.chain).to.equal("equal");
+  });
+
+  it("are not well where a manifest is gone that was there", async () => {
+    const key = "_batches/0000000002.json";
+    const { PROCESSED_BUCKET: processed, INGESTION_BUCKET: ingestion } = p.env;
+    for (const bucket of ["processed", "ingestion"] as const) {
+      const manifest = await p.get(bucket, key);
+      await p.remove(bucket, key);
+      try {
+        if (bucket === "processed")
+          expect(await batch(places, 2)).to.include({
+            status: "loaded",
+            error: `s3://${processed}/${key} is not there, and its batch was loaded; restore the version of the object that was written first (the bucket keeps them)`,
+          });
+        const { code, out, err } = await callTotes(p.env, ["batch", "2"]);
+        expect(code).to.equal(bucket === "processed" ? 1 : 2);
+        expect((out + err).replaceAll(/\s+/g, " ")).to.include(
+          bucket === "processed"
+            ? `s3://${processed}/${key} is not there, and its batch was loaded; restore`
+            : `s3://${ingestion}/${key} is not there, and that of batch 5 is; restore`,
+        );
+      } finally {
+        await p.put(bucket, key, manifest);
+      }
+      expect((await callTotes(p.env, ["batch", "2"])).code).to.equal(0);
+    }
   });
 
   it("leave their rows in quarantine by reason, with the column and the statement that mends it", async () => {
