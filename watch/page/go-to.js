@@ -67,6 +67,13 @@ function follow(hit) {
 }
 
 let views;
+/** Fulfilled once what is listed is what was typed last. */
+let listed = Promise.resolve();
+const list = () => {
+  listed = search(views);
+};
+const chosen = () => [...hits.children].find((hit) => hit.ariaSelected === "true");
+
 /**
  * Opens the box.
  * @param {Record<string, string>} nav names of the views by id
@@ -75,18 +82,22 @@ export function openGoTo(nav) {
   views = nav;
   query.value = "";
   element("palette").showModal();
-  void search(nav);
+  list();
 }
 
-query.addEventListener("input", () => search(views));
-query.addEventListener("keydown", (event) => {
-  const options = [...hits.children];
-  const at = options.findIndex((hit) => hit.ariaSelected === "true");
-  if (event.key === "Enter") follow(options[at]);
-  const to = options[at + ({ ArrowDown: 1, ArrowUp: -1 }[event.key] ?? 0)];
-  if (!event.key.startsWith("Arrow") || !to) return;
+query.addEventListener("input", list);
+query.addEventListener("keydown", async (event) => {
+  if (event.key === "Enter") {
+    await listed;
+    if (element("palette").open) follow(chosen());
+  }
+  const from = chosen();
+  const to = { ArrowDown: from?.nextElementSibling, ArrowUp: from?.previousElementSibling }[
+    event.key
+  ];
+  if (!to) return;
   event.preventDefault();
-  options[at].ariaSelected = "false";
+  from.ariaSelected = "false";
   to.ariaSelected = "true";
   query.setAttribute("aria-activedescendant", to.id);
 });
