@@ -1,4 +1,4 @@
-// Runs the tests in several processes, side by side: `node --import tsx scripts/test.ts [PART …] [--json PREFIX]`.
+// Runs the tests in several processes, side by side: `node --import tsx scripts/test.ts [PART …]`.
 import { spawn } from "node:child_process";
 import { createWriteStream, readFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -54,10 +54,7 @@ type Part = keyof typeof OPTIONS;
 /** What the Lambdas run, tested on the Node that they run it on; everything else on that of this machine, which runs it. */
 const FUNCTIONS: readonly Part[] = ["pipeline-e-z", "pipeline-a-d", "memory", "upkeep", "service"];
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { json: { type: "string", default: "coverage/mocha-" } },
-});
+const { positionals } = parseArgs({ allowPositionals: true });
 const unknown = positionals.find((part) => !(part in OPTIONS));
 if (unknown !== undefined)
   throw new Error(`no part is called ${unknown}: there are ${Object.keys(OPTIONS).join(", ")}`);
@@ -77,7 +74,7 @@ for (const part of others) process.stdout.write(readFileSync(logOf(part)));
 process.exitCode = isWell ? 0 : 1;
 
 function logOf(part: Part): string {
-  return `${values.json}${part}.log`;
+  return `coverage/mocha-${part}.log`;
 }
 
 /** Gives mocha's exit code. The first part prints as it goes, the others into a log each. */
@@ -91,7 +88,7 @@ async function run(part: Part): Promise<number> {
       ...OPTIONS[part],
     ],
     {
-      env: { ...process.env, MOCHA_JSON: `${values.json}${part}.json` },
+      env: { ...process.env, MOCHA_JSON: `coverage/mocha-${part}.json` },
       stdio: ["ignore", part === shown ? "inherit" : "pipe", "inherit"],
     },
   );
