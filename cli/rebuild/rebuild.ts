@@ -12,7 +12,12 @@ import { RebuildError } from "../../src/rebuild/error.ts";
 import { claim } from "../../src/rebuild/place.ts";
 import { fanOut, type FanOut } from "../../src/rebuild/fan-out.ts";
 import type { Progress } from "../../src/progress.ts";
-import { ingestedBatches, modulesOf, rebuildProcessed } from "../../src/rebuild/processed.ts";
+import {
+  ingestedBatches,
+  modulesOf,
+  rebuildProcessed,
+  type BatchRange,
+} from "../../src/rebuild/processed.ts";
 import { readReceipts } from "../../src/rebuild/receipts.ts";
 import { verify } from "../../src/rebuild/verify.ts";
 import { loadAgain, newestLoaded, type ProcessedLake } from "../../src/rebuild/warehouse.ts";
@@ -28,9 +33,10 @@ export interface RebuildOptions {
   readonly warehouse?: {
     readonly schema?: string | undefined;
     readonly secret?: string | undefined;
-    readonly to?: number | undefined;
     readonly replace: boolean;
   };
+  /** Which batches; a warehouse has all from the first on. */
+  readonly range: BatchRange;
   /** The bucket that is filled from the ingestion bucket; undefined where none is. */
   readonly processed?: string | undefined;
   /** By what of the stage that bucket is filled; undefined where it is filled from here. */
@@ -118,10 +124,11 @@ async function remakeProcessed(
 ): Promise<Outcome> {
   terminal.heading(`The processed bucket again, in s3://${bucket}`);
   const started = performance.now();
-  const total = (await ingestedBatches(ingestion)).length;
+  const { range } = options;
+  const total = (await ingestedBatches(ingestion, range)).length;
   const make = options.fanOut && fanOut(options.fanOut, modulesOf(lake.tables));
   const made = await terminal.progress(total, "batches", (done) =>
-    rebuildProcessed({ ...lake, buckets: { ingestion, processed: bucket } }, done, make),
+    rebuildProcessed({ ...lake, buckets: { ingestion, processed: bucket } }, { range, done, make }),
   );
   const before = made.before > 0 ? `, ${whole(made.before)} of them by an earlier try` : "";
   terminal.field(
@@ -133,7 +140,13 @@ async function remakeProcessed(
 
   const differences = new Differences<BatchDifference>();
   const compared = await terminal.progress(total, "batches compared", (done) =>
-    compareProcessed({ rebuilt: bucket, live }, lake.tables, lake.codec, differences.add, done),
+    compareProcessed(
+      { rebuilt: bucket, live, ...range },
+      lake.tables,
+      lake.codec,
+      differences.add,
+      done,
+    ),
   );
   const rows = Object.values(compared.rows).reduce((sum, count) => sum + count, 0);
   terminal.field(
@@ -163,8 +176,9 @@ async function remakeProcessed(
 async function remakeWarehouse(
   { options, terminal, progress, live: receipts, warehouseSecret, lake: made }: Work,
   bucket: string,
-  { schema, secret, to, replace }: NonNullable<RebuildOptions["warehouse"]>,
+  { schema, secret, replace }: NonNullable<RebuildOptions["warehouse"]>,
 ): Promise<Outcome> {
+  const { to } = options.range;
   const lake = { ...made, bucket, compacted: new Compacted(bucket, made.codec) };
   const compare = options.compare && to === undefined;
   const open: Connection[] = [];

@@ -20,6 +20,7 @@ export const rebuild = defineVerb({
     ["rebuild --processed my-bucket", "the processed bucket"],
     ["rebuild --processed my-bucket --schema again", "both, one from the other"],
     ["rebuild --stage dev --fan-out", "the processed bucket, by many functions at once"],
+    ["rebuild --stage dev --fan-out --from 41 --to 60", "… these batches alone"],
     ["rebuild --verify", "is the lake whole?"],
   ],
   stopped: "what it made so far stays: the same command goes on with it",
@@ -36,10 +37,15 @@ export const rebuild = defineVerb({
         describe:
           "makes it again in the database that this secret opens (in the secret's schema, unless --schema says another), and counts in schema etl: a pipeline can go on with it",
       })
+      .option("from", {
+        type: "string",
+        describe: "only from this batch on, of the processed bucket",
+        coerce: batchNumber("from"),
+      })
       .option("to", {
         type: "string",
-        describe: "only up to this batch; nothing is compared",
-        coerce: (text: string) => wholeNumber("to", text, 1, 9_999_999_999),
+        describe: "only up to this batch; a warehouse is not compared then",
+        coerce: batchNumber("to"),
       })
       .option("replace", {
         type: "boolean",
@@ -68,28 +74,28 @@ export const rebuild = defineVerb({
         describe:
           "reads every manifest and object of both buckets, and names all that is missing or changed; writes nothing",
       })
-      .check(({ schema, secret, to, replace, processed, fanOut, verify, noCompare }) => {
+      .check(({ schema, secret, from, to, replace, processed, fanOut, verify, noCompare }) => {
         const isWarehouse = schema !== undefined || secret !== undefined;
         const isRebuild = isWarehouse || processed !== undefined || fanOut;
-        if (verify && (isRebuild || noCompare)) throw new UsageError("--verify goes alone");
+        const isRange = from !== undefined || to !== undefined;
+        if (verify && (isRebuild || isRange || replace || noCompare))
+          throw new UsageError("--verify goes alone");
         if (!verify && !isRebuild)
           throw new UsageError(
             "say what: --schema NAME, --secret NAME, --processed BUCKET, --fan-out or --verify",
           );
         if (fanOut && processed !== undefined)
           throw new UsageError("--fan-out has a bucket of its own: it goes without --processed");
-        for (const [option, isGiven] of [
-          ["to", to !== undefined],
-          ["replace", replace],
-        ] as const)
-          if (isGiven && !isWarehouse)
-            throw new UsageError(
-              `--${option} is of the warehouse: it goes with --schema or --secret`,
-            );
+        if (replace && !isWarehouse)
+          throw new UsageError("--replace is of the warehouse: it goes with --schema or --secret");
+        if (from !== undefined && isWarehouse)
+          throw new UsageError("--from is of the processed bucket: a warehouse begins at batch 1");
+        if (from !== undefined && to !== undefined && from > to)
+          throw new UsageError(`--from ${from} is after --to ${to}`);
         return true;
       }),
   run: async (
-    { schema, secret, to, replace, processed, fanOut, verify, noCompare, ...stage },
+    { schema, secret, from, to, replace, processed, fanOut, verify, noCompare, ...stage },
     { terminal, answer },
   ) => {
     await useStage(stage);
@@ -97,7 +103,8 @@ export const rebuild = defineVerb({
     const isWarehouse = schema !== undefined || secret !== undefined;
     const outcome = await rebuildAsked(
       {
-        ...(isWarehouse ? { warehouse: { schema, secret, to, replace } } : {}),
+        ...(isWarehouse ? { warehouse: { schema, secret, replace } } : {}),
+        range: { from, to },
         processed: functions?.bucket ?? processed,
         fanOut: functions,
         verify,
@@ -109,6 +116,9 @@ export const rebuild = defineVerb({
     return outcome.isSame ? 0 : 1;
   },
 });
+
+const batchNumber = (option: string) => (text: string) =>
+  wholeNumber(option, text, 1, 9_999_999_999);
 
 function checkedSchema(schema: string): string {
   const most = NAME_BYTES - "_etl".length;

@@ -17,6 +17,7 @@ import { deletedColumns, getColumnNames, keyOf, type SourceRow, type Table } fro
 import { toText, type Stored } from "../values.ts";
 import { storedAt, type Vector } from "../vectors.ts";
 import { RebuildError } from "./error.ts";
+import { isWithin, type BatchRange } from "./processed.ts";
 import type { RowDifference } from "./compare-warehouses.ts";
 
 /** What differs in one batch; `live` is the bucket that was. Of a row in quarantine the column is `_rejected`; of a row that no
@@ -32,8 +33,8 @@ export interface ProcessedComparison {
   readonly earlier: Readonly<Record<string, number>>;
 }
 
-/** The two buckets. */
-interface Sides {
+/** The two buckets, and which of their batches. */
+interface Sides extends BatchRange {
   readonly rebuilt: string;
   readonly live: string;
 }
@@ -128,22 +129,23 @@ export async function compareProcessed(
  * operator left it out: then it may be in the bucket that was.
  */
 async function batchesOfBoth(
-  { rebuilt, live }: Sides,
+  { rebuilt, live, ...range }: Sides,
   found: (difference: BatchDifference) => void,
 ): Promise<number[]> {
+  const isAsked = isWithin(range);
   const [ours, theirs] = [await listBatches(rebuilt, 0), await listBatches(live, 0)];
   const tell = (batch: number, kind: "missing" | "extra"): void =>
     found({ table: "_batches", key: { batch: String(batch) }, kind, batch });
-  for (const batch of ours)
+  for (const batch of ours.filter(isAsked))
     if (batch < (theirs.at(-1) ?? 0) && !theirs.includes(batch)) tell(batch, "extra");
   const receipts = await listReceipts(rebuilt);
-  for (const batch of theirs) {
+  for (const batch of theirs.filter(isAsked)) {
     if (batch >= (ours.at(-1) ?? 0) || ours.includes(batch)) continue;
     const isSkipped =
       receipts.includes(batch) && (await readReceipt(rebuilt, batch)).skipped_why !== undefined;
     if (!isSkipped) tell(batch, "missing");
   }
-  return ours.filter((batch) => theirs.includes(batch));
+  return ours.filter((batch) => isAsked(batch) && theirs.includes(batch));
 }
 
 async function manifestOf(bucket: string, batch: number): Promise<Read<ProcessedManifest>> {

@@ -30,8 +30,29 @@ export interface IngestionLake {
   readonly receipts: ReadonlyMap<number, Receipt>;
 }
 
+/** Batches from one to another, both of them too; all, where it says nothing. */
+export interface BatchRange {
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
+}
+
+export const isWithin =
+  ({ from = 1, to = Infinity }: BatchRange) =>
+  (batch: number): boolean =>
+    batch >= from && batch <= to;
+
+/** How a processed bucket is made again. */
+export interface RebuildOptions {
+  /** Which of its batches. */
+  readonly range?: BatchRange;
+  /** Told how many of them are made. */
+  readonly done?: (batches: number) => void;
+  /** Makes those that are not there yet; undefined: here, one after the other. */
+  readonly make?: MakeBatches | undefined;
+}
+
 export interface ProcessedRebuild {
-  /** The newest batch. */
+  /** The newest batch that is made. */
   readonly newest: number;
   /** Batches that an earlier try had made. */
   readonly before: number;
@@ -40,9 +61,12 @@ export interface ProcessedRebuild {
 
 /**
  * The batches of the ingestion bucket, in order.
- * @throws RebuildError where one is missing, or there is none
+ * @throws RebuildError where one is missing, or there is none, or none that begins or ends the range
  */
-export async function ingestedBatches(bucket: string): Promise<number[]> {
+export async function ingestedBatches(
+  bucket: string,
+  range: BatchRange = {},
+): Promise<readonly number[]> {
   const batches = await listBatches(bucket, 0);
   const missing = batches.findIndex((batch, i) => batch !== i + 1) + 1;
   if (missing > 0 || batches.length === 0)
@@ -52,7 +76,11 @@ export async function ingestedBatches(bucket: string): Promise<number[]> {
           ? "npx totes rebuild --verify names all that is missing"
           : "nothing was ingested yet, or INGESTION_BUCKET is another one"),
     );
-  return batches;
+  const newest = batches.length;
+  for (const batch of [range.from, range.to])
+    if (batch !== undefined && batch > newest)
+      throw new RebuildError(`there is no batch ${batch}: the newest of ${bucket} is ${newest}`);
+  return batches.filter(isWithin(range));
 }
 
 /** Makes these batches of a processed bucket, and tells how many it has made. */
@@ -65,19 +93,16 @@ export type MakeBatches = (
  * Makes the processed bucket again, from the ingestion bucket alone: into an empty bucket, or one that an earlier try began
  * to fill. A batch that an operator skipped is left out again, and its receipt says why there too.
  *
- * @param done told how many batches are made
- * @param make makes those that are not there yet: here, one after the other, unless said otherwise
- * @throws RebuildError where the bucket holds something else; ManifestError, ObjectError for a batch that is not what was
+ * @throws RebuildError where the bucket holds something else, or there are no such batches; ManifestError, ObjectError for a batch that is not what was
  *   committed: those before it are made, and the next try goes on there
  */
 export async function rebuildProcessed(
   lake: IngestionLake,
-  done: (batches: number) => void = () => undefined,
-  make: MakeBatches = inTurn(lake),
+  { range = {}, done = () => undefined, make = inTurn(lake) }: RebuildOptions = {},
 ): Promise<ProcessedRebuild> {
   const { buckets, tables, receipts } = lake;
-  const batches = await ingestedBatches(buckets.ingestion);
-  const before = await checkTarget(buckets, tables, batches);
+  const batches = await ingestedBatches(buckets.ingestion, range);
+  const there = await checkTarget(buckets, tables);
   const skipped: Skipped[] = [];
   const wanted: number[] = [];
   for (const batch of batches) {
@@ -85,12 +110,12 @@ export async function rebuildProcessed(
     if (why !== undefined) {
       await putSkipped(buckets.processed, batch, why);
       skipped.push({ batch, why });
-    } else if (!before.has(batch)) wanted.push(batch);
+    } else if (!there.has(batch)) wanted.push(batch);
   }
-  const there = batches.length - wanted.length;
-  done(there);
-  await make(wanted, (made) => done(there + made));
-  return { newest: batches.length, before: before.size, skipped };
+  const before = batches.length - wanted.length;
+  done(before);
+  await make(wanted, (made) => done(before + made));
+  return { newest: batches.at(-1)!, before: before - skipped.length, skipped };
 }
 
 const inTurn =
@@ -132,7 +157,6 @@ async function putSkipped(bucket: string, batch: number, why: string): Promise<v
 async function checkTarget(
   { ingestion, processed }: Buckets,
   tables: readonly Table[],
-  batches: readonly number[],
 ): Promise<ReadonlySet<number>> {
   const other = (what: string): RebuildError =>
     new RebuildError(`${processed} ${what}: a rebuild wants an empty bucket`);
@@ -142,9 +166,7 @@ async function checkTarget(
   const there = await listBatches(processed, 0);
   for (const batch of there) {
     const made = await readProcessedManifest(processed, batch);
-    const from = batches.includes(batch)
-      ? await readIngestionManifest(ingestion, batch)
-      : undefined;
+    const from = await readIngestionManifest(ingestion, batch);
     if (!made || !from || made.manifest.ingestion_sha256 !== from.sha256)
       throw other(`has a batch ${batch} that was made from another lake`);
     const ours = fingerprintsOf(tables.filter((table) => serves(from.manifest, table)));

@@ -1,5 +1,6 @@
 // `totes rebuild`, as a user runs it.
 import { CreateBucketCommand } from "@aws-sdk/client-s3";
+import { listBatches } from "../../src/lake/manifest.ts";
 import { addSecret, stateOf } from "../support/attack.ts";
 import { expect } from "../support/chai.ts";
 import { closeAll, connectTo, openPipeline, type TestPipeline } from "../support/pipeline.ts";
@@ -133,6 +134,46 @@ describe("totes rebuild", () => {
     ]);
   });
 
+  it("makes some batches of the processed bucket again, then the others", async () => {
+    const bucket = `${p.env.PROCESSED_BUCKET}-some`;
+    await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    const made = async (...args: string[]) => {
+      const { code, answer } = await answerOf("--processed", bucket, ...args);
+      const { newest, before, compared, differences } = answer["processed"]!;
+      const { batches } = compared as { batches: number };
+      const numbers = await listBatches(bucket, 0);
+      return { code, newest, before, batches, differences, numbers };
+    };
+    expect(await made("--from", "2", "--to", "3")).to.deep.equal({
+      code: 0,
+      newest: 3,
+      before: 0,
+      batches: 2,
+      differences: 0,
+      numbers: [2, 3],
+    });
+    expect(await made("--to", "3")).to.deep.equal({
+      code: 0,
+      newest: 3,
+      before: 2,
+      batches: 3,
+      differences: 0,
+      numbers: [1, 2, 3],
+    });
+    expect(await made("--from", "3")).to.deep.equal({
+      code: 0,
+      newest: 4,
+      before: 1,
+      batches: 2,
+      differences: 0,
+      numbers: [1, 2, 3, 4],
+    });
+    for (const option of ["--from", "--to"])
+      expect((await run("--processed", bucket, option, "5")).err).to.equal(
+        `RebuildError: there is no batch 5: the newest of ${p.env.INGESTION_BUCKET} is 4\n`,
+      );
+  });
+
   it("makes the processed bucket and the warehouse again when both are lost", async () => {
     const bucket = `${p.env.PROCESSED_BUCKET}-anew`;
     await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
@@ -191,10 +232,16 @@ describe("totes rebuild", () => {
       ],
       [["--verify", "--schema", "a"], "--verify goes alone"],
       [["--verify", "--no-compare"], "--verify goes alone"],
+      [["--verify", "--to", "4"], "--verify goes alone"],
       [
-        ["--processed", "a", "--to", "4"],
-        "--to is of the warehouse: it goes with --schema or --secret",
+        ["--to", "4"],
+        "say what: --schema NAME, --secret NAME, --processed BUCKET, --fan-out or --verify",
       ],
+      [
+        ["--schema", "a", "--from", "4"],
+        "--from is of the processed bucket: a warehouse begins at batch 1",
+      ],
+      [["--processed", "a", "--from", "5", "--to", "4"], "--from 5 is after --to 4"],
       [
         ["--processed", "a", "--replace"],
         "--replace is of the warehouse: it goes with --schema or --secret",
