@@ -7,7 +7,7 @@ interface Report {
   readonly stats: { readonly passes: number; readonly failures: number };
   readonly failures: readonly {
     readonly fullTitle: string;
-    readonly file: string;
+    readonly file?: string;
     readonly duration?: number;
     readonly err: { readonly message?: string; readonly stack?: string };
   }[];
@@ -20,7 +20,7 @@ for (const file of process.argv.slice(2)) {
   failed += stats.failures;
   for (const { fullTitle, file: test, duration, err } of failures)
     console.log(
-      `\nFailed in ${path.basename(file)}: ${path.relative("", test)}: ${fullTitle} (${duration ?? "?"} ms)\n` +
+      `\nFailed in ${path.basename(file)}: ${path.relative("", test ?? "")}: ${fullTitle} (${duration ?? "?"} ms)\n` +
         (err.stack ?? err.message ?? JSON.stringify(err)),
     );
 }

@@ -1,6 +1,6 @@
 // Runs the tests in several processes, side by side: `node --import tsx scripts/test.ts [PART …]`.
 import { spawn } from "node:child_process";
-import { createWriteStream, readFileSync } from "node:fs";
+import { createWriteStream, existsSync, readFileSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { parseArgs } from "node:util";
@@ -17,6 +17,8 @@ const PARTS = {
   /** What stands around the service: commands, measurements, templates. */
   around: [
     ...testsIn("analytics bench cli infrastructure lake operations"),
+    "tests/unit/smoke.test.ts",
+    "tests/unit/executions.test.ts",
     // Packages into the folder that the templates' tests package into.
     "tests/pipeline/invoke-local.test.ts",
   ],
@@ -52,7 +54,7 @@ const OPTIONS = {
 type Part = keyof typeof OPTIONS;
 
 /** What the Lambdas run, tested on the Node that they run it on; everything else on that of this machine, which runs it. */
-const FUNCTIONS: readonly Part[] = ["pipeline-e-z", "pipeline-a-d", "memory", "upkeep", "service"];
+const FUNCTIONS: readonly Part[] = ["pipeline-e-z", "pipeline-a-d", "memory", "service"];
 
 const { positionals } = parseArgs({ allowPositionals: true });
 const unknown = positionals.find((part) => !(part in OPTIONS));
@@ -61,6 +63,7 @@ if (unknown !== undefined)
 const parts = (positionals.length > 0 ? positionals : Object.keys(OPTIONS)) as Part[];
 await mkdir("coverage", { recursive: true });
 
+const node24 = parts.some((part) => FUNCTIONS.includes(part)) ? getNode24() : process.execPath;
 const [shown, ...others] = parts;
 const waiting = [...parts];
 let isWell = true;
@@ -71,16 +74,24 @@ await Promise.all(
   }),
 );
 for (const part of others) process.stdout.write(readFileSync(logOf(part)));
+for (const part of parts)
+  if (!existsSync(reportOf(part)))
+    console.log(`${part}: mocha ended before it could write a report`);
 process.exitCode = isWell ? 0 : 1;
 
 function logOf(part: Part): string {
   return `coverage/mocha-${part}.log`;
 }
 
+function reportOf(part: Part): string {
+  return `coverage/mocha-${part}.json`;
+}
+
 /** Gives mocha's exit code. The first part prints as it goes, the others into a log each. */
 async function run(part: Part): Promise<number> {
+  rmSync(reportOf(part), { force: true });
   const mocha = spawn(
-    FUNCTIONS.includes(part) ? getNode24() : process.execPath,
+    FUNCTIONS.includes(part) ? node24 : process.execPath,
     [
       "node_modules/mocha/bin/mocha.js",
       "--reporter",
@@ -88,7 +99,7 @@ async function run(part: Part): Promise<number> {
       ...OPTIONS[part],
     ],
     {
-      env: { ...process.env, MOCHA_JSON: `coverage/mocha-${part}.json` },
+      env: { ...process.env, MOCHA_JSON: reportOf(part) },
       stdio: ["ignore", part === shown ? "inherit" : "pipe", "inherit"],
     },
   );

@@ -158,7 +158,8 @@ async function remakeProcessed(
       "Not compared",
       `${table} of ${counted(batches, "batch", "batches")}: made by an earlier module, it may rightly differ`,
     );
-  tellDifferences(differences, terminal);
+  const isAll = Object.keys(compared.earlier).length === 0;
+  tellDifferences(differences, terminal, isAll ? "The same" : "What was compared is the same");
   return {
     isSame: differences.count === 0,
     answer: {
@@ -196,7 +197,9 @@ async function remakeWarehouse(
       ledger: schema === undefined ? LEDGER : `${schema}_etl`,
     };
     if (live) await checkShape(live, made.tables);
-    const last = to === undefined ? await lastOf(bucket, live) : await atMost(bucket, to);
+    // A bucket that was just made has all that was asked for, but for batches that were skipped.
+    const last = to ?? (await lastOf(bucket, live));
+    if (options.processed === undefined) await checkThere(bucket, last);
     terminal.heading(`The warehouse again, in schema ${rebuilt.schema}, from s3://${bucket}`);
     await claim(rebuilt, lake, replace);
     const started = performance.now();
@@ -271,10 +274,10 @@ async function lastOf(bucket: string, live: Connection | undefined): Promise<num
   );
 }
 
-async function atMost(bucket: string, to: number): Promise<number> {
+async function checkThere(bucket: string, batch: number): Promise<void> {
   const newest = await newestOf(bucket);
-  if (to <= newest) return to;
-  throw new RebuildError(`there is no batch ${to}: the newest of ${bucket} is ${newest}`);
+  if (batch > newest)
+    throw new RebuildError(`there is no batch ${batch}: the newest of ${bucket} is ${newest}`);
 }
 
 const newestOf = async (bucket: string): Promise<number> =>

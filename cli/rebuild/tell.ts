@@ -28,9 +28,10 @@ export function tellSkipped(skipped: readonly Skipped[], terminal: Terminal): vo
 export function tellDifferences(
   { count, first }: Pick<Differences<RowDifference | BatchDifference>, "count" | "first">,
   terminal: Terminal,
+  same = "The same",
 ): void {
   terminal.line();
-  if (count === 0) return terminal.paragraph("The same, row for row.");
+  if (count === 0) return terminal.paragraph(`${same}, row for row.`);
   terminal.alarm(`${counted(count, "difference")}:`);
   for (const difference of first.slice(0, SHOWN)) terminal.item(inWords(difference));
   if (count > SHOWN)

@@ -15,7 +15,7 @@ export const batch = defineVerb({
   command: "batch <number>",
   describe: "one batch: what it held, where its objects are, how long each stage took, what it did",
   about:
-    "Reads every object of the batch and holds it against its hash, and the manifest before against the chain. Exit code 1 where something does not hold, or the batch failed.",
+    "Reads every object of the batch and holds it against its hash, and the manifest before against the chain. Exit code 1 where something does not hold or is gone, or the batch failed.",
   examples: [
     ["batch 42", "from the source to the warehouse"],
     ["batch 42 --json", "keys and hashes of all its objects"],
@@ -40,12 +40,15 @@ export const batch = defineVerb({
     }
     answer(found);
     show(terminal, found, command(places, "rebuild --verify"));
-    const isWhole = found.chain === "equal" && found.objects.every(({ verified }) => verified);
-    // Of a batch that was skipped it is why.
-    const isWell = found.error === undefined || found.status === "skipped";
-    return isWhole && isWell ? 0 : 1;
+    return isWell(found) ? 0 : 1;
   },
 });
+
+export function isWell({ chain, objects, status, error }: Batch): boolean {
+  const isWhole = chain === "equal" && objects.every(({ verified }) => verified);
+  // The error of a batch that was skipped is why it was.
+  return isWhole && (status === "skipped" || (status !== "failed" && error === undefined));
+}
 
 /** @param verify what to type to have the whole lake looked at */
 function show(terminal: Terminal, found: Batch, verify: string): void {

@@ -1,7 +1,6 @@
 /** One batch: what it held, where its objects are, how long each stage took, what it did to the warehouse. */
 import { Compactions, type CompactedObject } from "../lake/compactions.ts";
 import {
-  getLastUpload,
   readIngestionManifest,
   ManifestError,
   missing,
@@ -24,23 +23,23 @@ import { whyStands } from "./why.ts";
 /**
  * A batch, its objects read and held against their hashes, its chain against the bytes of the manifest before.
  * @returns undefined where the ingestion bucket has no such batch
- * @throws ManifestError where its manifest cannot be read, or is not there and later ones are; S3Error
+ * @throws ManifestError where its manifest cannot be read, or is not there and was; S3Error
  */
 export async function batch(places: Places, number: number): Promise<Batch | undefined> {
   const { buckets, tables } = places;
-  const [ingested, before, processed] = await Promise.all([
-    readIngestionManifest(buckets.ingestion, number),
-    number > 1 ? readIngestionManifest(buckets.ingestion, number - 1) : undefined,
-    readProcessedManifest(buckets.processed, number),
-  ]);
-  if (!ingested) {
-    const newest = (await getLastUpload(buckets.ingestion))?.manifest.batch ?? 0;
-    if (number < newest) throw missing(buckets.ingestion, number, `and that of batch ${newest} is`);
-    return undefined;
-  }
   const depths = await places.queues?.().catch(() => undefined);
   return withPlace(places.warehouse, async (warehouse) => {
+    // How far all is comes first: what is committed meanwhile is in the buckets too.
     const line = await readLine(buckets, warehouse);
+    const [ingested, before, processed] = await Promise.all([
+      readIngestionManifest(buckets.ingestion, number),
+      number > 1 ? readIngestionManifest(buckets.ingestion, number - 1) : undefined,
+      readProcessedManifest(buckets.processed, number),
+    ]);
+    if (!ingested) {
+      if (number > Math.max(line.loaded, line.newest?.batch ?? 0)) return undefined;
+      throw missing(buckets.ingestion, number, "and later ones, or what was made of it, are");
+    }
     const loads =
       warehouse && (await hasLedger(warehouse)) ? await loadsOfBatches(warehouse, [number]) : null;
     const load = loads?.get(number);

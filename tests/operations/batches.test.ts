@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { isWell } from "../../cli/verbs/batch.ts";
 import { batch } from "../../src/operations/batch.ts";
 import { batches } from "../../src/operations/batches.ts";
 import { quarantineGroups } from "../../src/operations/quarantine.ts";
@@ -153,13 +154,30 @@ describe("the batches of a pipeline", () => {
         expect((out + err).replaceAll(/\s+/g, " ")).to.include(
           bucket === "processed"
             ? `s3://${processed}/${key} is not there, and its batch was loaded; restore`
-            : `s3://${ingestion}/${key} is not there, and that of batch 5 is; restore`,
+            : `s3://${ingestion}/${key} is not there, and later ones, or what was made of it, are; restore`,
         );
       } finally {
         await p.put(bucket, key, manifest);
       }
       expect((await callTotes(p.env, ["batch", "2"])).code).to.equal(0);
     }
+  });
+
+  it("are not well where they are given up, whether or not the cause can be told", async () => {
+    const loaded = (await batch(places, 2))!;
+    const skipped = (await batch(places, 4))!;
+    expect([skipped.status, skipped.error]).to.deep.equal(["skipped", "skipped: a test"]);
+    for (const [found, expected] of [
+      [loaded, true],
+      [skipped, true],
+      [{ ...loaded, status: "waiting" }, true],
+      [{ ...loaded, status: "failed" }, false],
+      [{ ...loaded, error: "a manifest is gone" }, false],
+      [{ ...loaded, chain: "broken" }, false],
+      [{ ...skipped, chain: "broken" }, false],
+      [{ ...loaded, objects: [{ ...loaded.objects[0]!, verified: false }] }, false],
+    ] as const)
+      expect(isWell(found), JSON.stringify(found).slice(0, 200)).to.equal(expected);
   });
 
   it("leave their rows in quarantine by reason, with the column and the statement that mends it", async () => {

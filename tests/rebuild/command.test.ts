@@ -223,6 +223,20 @@ describe("totes rebuild", () => {
     }
   });
 
+  it("makes both up to a batch that was skipped", async () => {
+    const bucket = `${p.env.PROCESSED_BUCKET}-skipped`;
+    await p.s3.send(new CreateBucketCommand({ Bucket: bucket }));
+    await p.shop.none("update staff set first_name = 'Bea' where staff_id = 1");
+    const { batch } = await p.ingest();
+    await p.load({ skip: batch, why: "a test" });
+    const to = ["--to", String(batch)];
+    const { code, answer } = await answerOf("--processed", bucket, "--schema", "left", ...to);
+    expect(code).to.equal(0);
+    const skipped = [{ batch, why: "a test" }];
+    expect(answer["processed"]).to.deep.include({ newest: batch, differences: 0, skipped });
+    expect(answer["warehouse"]).to.deep.include({ batch, skipped });
+  });
+
   it("is told what it asks for, or asked again", async () => {
     const refused: [string[], string][] = [
       [[], "say what: --schema NAME, --secret NAME, --processed BUCKET, --fan-out or --verify"],

@@ -88,8 +88,10 @@ export function openGoTo(nav) {
 query.addEventListener("input", list);
 query.addEventListener("keydown", async (event) => {
   if (event.key === "Enter") {
-    await listed;
-    if (element("palette").open) follow(chosen());
+    const asked = listed;
+    await asked;
+    // Whoever typed on, or went away and came back, has not said Enter to that.
+    if (asked === listed && element("palette").open) follow(chosen());
   }
   const from = chosen();
   const to = { ArrowDown: from?.nextElementSibling, ArrowUp: from?.previousElementSibling }[
