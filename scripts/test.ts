@@ -26,6 +26,8 @@ const PARTS = {
   attacks: testsIn("chaos properties rebuild security"),
   /** What stands in for AWS and the shop on this machine; the page, in a browser. */
   machine: testsIn("localstack totesys watch"),
+  /** What is done now and then: finding what differs and putting it right, compacting. */
+  upkeep: [...testsIn("reconciliation quarantine"), "tests/compaction/[ch]*.test.ts"],
   /** The three functions, as a whole; by their names, so that neither half takes much longer. */
   "pipeline-e-z": [
     "tests/pipeline/[e-z]*.test.ts",
@@ -37,8 +39,6 @@ const PARTS = {
   "pipeline-a-d": ["tests/pipeline/[a-d]*.test.ts"],
   /** What the functions take at their peak. */
   memory: ["tests/pipeline/memory.test.ts", "tests/compaction/memory.test.ts"],
-  /** What is done now and then: finding what differs and putting it right, compacting. */
-  upkeep: [...testsIn("reconciliation quarantine"), "tests/compaction/[ch]*.test.ts"],
 };
 /** What mocha is told of each part; `service` is all that is in no other. */
 const OPTIONS = {
