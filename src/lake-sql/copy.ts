@@ -72,12 +72,11 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
   const newest = lastOf(lake);
   // What has a receipt was loaded, and so was transformed.
   const wasLoaded = lake.receipts.some(({ batch }) => batch === newest + 1);
-  const why =
-    last === newest && !wasLoaded
-      ? undefined
-      : wasLoaded
-        ? `the manifest of batch ${newest + 1} is gone: restore s3://${bucket}/${manifestKey(newest + 1)} from its version`
-        : `batch ${newest + 1} is not transformed yet`;
+  const why = wasLoaded
+    ? `the manifest of batch ${newest + 1} is gone: restore s3://${bucket}/${manifestKey(newest + 1)} from its version`
+    : last > newest
+      ? `batch ${newest + 1} is not transformed yet`
+      : undefined;
   if (asOf !== undefined && asOf > newest)
     throw new LakeError(
       `there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}${why === undefined ? "" : `, as ${why}`}`,

@@ -150,6 +150,11 @@ describe("totes lake", () => {
       );
       await p.remove("processed", key);
       expect((await call("query", asked)).out).to.not.include("As of");
+      // Behind one that was skipped there is none that waits.
+      const skipped = "_loads/0000000003.json";
+      await p.put("processed", skipped, '{"batch":3,"skipped_why":"a test"}\n');
+      expect((await call("query", asked)).out).to.not.include("As of");
+      await p.remove("processed", skipped);
       // One that was loaded was there.
       const second = "_batches/0000000002.json";
       const body = await p.get("processed", second);
