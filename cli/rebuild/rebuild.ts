@@ -8,7 +8,7 @@ import { connectWith, LEDGER, type Connection } from "../../src/postgres/connect
 import { compareAtSameBatch } from "../../src/rebuild/at-same-batch.ts";
 import { compareProcessed, type BatchDifference } from "../../src/rebuild/compare-processed.ts";
 import { checkShape, type RowDifference } from "../../src/rebuild/compare-warehouses.ts";
-import { RebuildError } from "../../src/rebuild/error.ts";
+import { noBatch, RebuildError } from "../../src/rebuild/error.ts";
 import { claim } from "../../src/rebuild/place.ts";
 import { fanOut, type FanOut } from "../../src/rebuild/fan-out.ts";
 import type { Progress } from "../../src/progress.ts";
@@ -125,10 +125,14 @@ async function remakeProcessed(
   terminal.heading(`The processed bucket again, in s3://${bucket}`);
   const started = performance.now();
   const { range } = options;
-  const total = (await ingestedBatches(ingestion, range)).length;
+  const batches = await ingestedBatches(ingestion, range);
+  const total = batches.length;
   const make = options.fanOut && fanOut(options.fanOut, modulesOf(lake.tables));
   const made = await terminal.progress(total, "batches", (done) =>
-    rebuildProcessed({ ...lake, buckets: { ingestion, processed: bucket } }, { range, done, make }),
+    rebuildProcessed(
+      { ...lake, buckets: { ingestion, processed: bucket } },
+      { batches, done, make },
+    ),
   );
   const before = made.before > 0 ? `, ${whole(made.before)} of them by an earlier try` : "";
   terminal.field(
@@ -198,8 +202,8 @@ async function remakeWarehouse(
     };
     if (live) await checkShape(live, made.tables);
     // A bucket that was just made has all that was asked for, but for batches that were skipped.
+    if (to !== undefined && options.processed === undefined) await checkThere(bucket, to);
     const last = to ?? (await lastOf(bucket, live));
-    if (options.processed === undefined) await checkThere(bucket, last);
     terminal.heading(`The warehouse again, in schema ${rebuilt.schema}, from s3://${bucket}`);
     await claim(rebuilt, lake, replace);
     const started = performance.now();
@@ -276,8 +280,7 @@ async function lastOf(bucket: string, live: Connection | undefined): Promise<num
 
 async function checkThere(bucket: string, batch: number): Promise<void> {
   const newest = await newestOf(bucket);
-  if (batch > newest)
-    throw new RebuildError(`there is no batch ${batch}: the newest of ${bucket} is ${newest}`);
+  if (batch > newest) throw noBatch(batch, bucket, newest);
 }
 
 const newestOf = async (bucket: string): Promise<number> =>

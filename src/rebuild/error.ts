@@ -2,3 +2,6 @@
 export class RebuildError extends Error {
   override readonly name = "RebuildError";
 }
+
+export const noBatch = (batch: number, bucket: string, newest: number): RebuildError =>
+  new RebuildError(`there is no batch ${batch}: the newest of ${bucket} is ${newest}`);

@@ -17,7 +17,7 @@ import {
   type Buckets,
   type TransformationSummary,
 } from "../transformation/transform.ts";
-import { RebuildError } from "./error.ts";
+import { noBatch, RebuildError } from "./error.ts";
 import type { Skipped } from "./warehouse.ts";
 
 /** What a processed bucket is made of. */
@@ -43,8 +43,8 @@ export const isWithin =
 
 /** How a processed bucket is made again. */
 export interface RebuildOptions {
-  /** Which of its batches. */
-  readonly range?: BatchRange;
+  /** Which batches, in order; undefined: all. */
+  readonly batches?: readonly number[] | undefined;
   /** Told how many of them are made. */
   readonly done?: (batches: number) => void;
   /** Makes those that are not there yet; undefined: here, one after the other. */
@@ -78,8 +78,7 @@ export async function ingestedBatches(
     );
   const newest = batches.length;
   for (const batch of [range.from, range.to])
-    if (batch !== undefined && batch > newest)
-      throw new RebuildError(`there is no batch ${batch}: the newest of ${bucket} is ${newest}`);
+    if (batch !== undefined && batch > newest) throw noBatch(batch, bucket, newest);
   return batches.filter(isWithin(range));
 }
 
@@ -93,15 +92,15 @@ export type MakeBatches = (
  * Makes the processed bucket again, from the ingestion bucket alone: into an empty bucket, or one that an earlier try began
  * to fill. A batch that an operator skipped is left out again, and its receipt says why there too.
  *
- * @throws RebuildError where the bucket holds something else, or there are no such batches; ManifestError, ObjectError for a batch that is not what was
+ * @throws RebuildError where the bucket holds something else; ManifestError, ObjectError for a batch that is not what was
  *   committed: those before it are made, and the next try goes on there
  */
 export async function rebuildProcessed(
   lake: IngestionLake,
-  { range = {}, done = () => undefined, make = inTurn(lake) }: RebuildOptions = {},
+  { batches: some, done = () => undefined, make = inTurn(lake) }: RebuildOptions = {},
 ): Promise<ProcessedRebuild> {
   const { buckets, tables, receipts } = lake;
-  const batches = await ingestedBatches(buckets.ingestion, range);
+  const batches = some ?? (await ingestedBatches(buckets.ingestion));
   const there = await checkTarget(buckets, tables);
   const skipped: Skipped[] = [];
   const wanted: number[] = [];

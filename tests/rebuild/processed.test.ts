@@ -25,7 +25,6 @@ import { getStack } from "../support/stack.ts";
 import { makeHistory, openLive, openRebuilt, type History } from "./history.ts";
 
 describe("a processed bucket that is made again", () => {
-  // A shop with a past takes its time to make.
   let history: History;
   let p: TestPipeline;
   let lake: Omit<IngestionLake, "buckets">;

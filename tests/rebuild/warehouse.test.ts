@@ -14,7 +14,6 @@ import { loadWith, runWith } from "../support/stages.ts";
 import { contentOf, makeHistory, openLive, openRebuilt, type History } from "./history.ts";
 
 describe("a warehouse that is made again", () => {
-  // A shop with a past takes its time to make.
   let history: History;
   let p: TestPipeline;
   let lake: ProcessedLake;
