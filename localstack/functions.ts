@@ -76,8 +76,6 @@ const tsx = import.meta.resolve("tsx");
 
 /** What a process needs of the machine. All else is kept away, as on Lambda: PGHOST and AWS_PROFILE above all. */
 const inherited = ["PATH", "HOME", "TMPDIR", "TEMP", "TMP", "SystemRoot", "NODE_NO_WARNINGS"];
-/** What a process needs besides that runs this project's TypeScript as it is; coverage of bundles tells nobody anything. */
-const ofSources = ["NODE_V8_COVERAGE"];
 
 /** Longest that a module may take to load, in milliseconds. */
 const initTimeoutMs = 60_000;
@@ -237,12 +235,9 @@ function launch(options: FunctionOptions): ChildProcess {
     serialization: "json",
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: {
-      ...Object.fromEntries(
-        [...inherited, ...(runsSources ? ofSources : [])].map((variable) => [
-          variable,
-          process.env[variable],
-        ]),
-      ),
+      ...Object.fromEntries(inherited.map((variable) => [variable, process.env[variable]])),
+      // Of a bundle it would tell nobody anything.
+      ...(runsSources ? { NODE_V8_COVERAGE: process.env["NODE_V8_COVERAGE"] } : {}),
       AWS_LAMBDA_FUNCTION_NAME: name,
       AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),

@@ -52,16 +52,15 @@ export async function batch(places: Places, number: number): Promise<Batch | und
     const next = nextInLine(line);
     const isNext = next?.batch === number;
     const failed = isNext && (await isGivenUp(buckets, next, depths));
-    const error =
+    const stands = isNext ? await whyStands(places, warehouse, line) : undefined;
+    const lacks =
       summary.status === "loaded" && !processed
         ? missing(buckets.processed, number, "and its batch was loaded")
-        : isNext
-          ? await whyStands(places, warehouse, line)
-          : undefined;
+        : undefined;
     const { manifest, sha256 } = ingested;
     return {
       ...summary,
-      ...(failed || (isNext && error) ? { status: "failed" as const } : {}),
+      ...(failed || stands ? { status: "failed" as const } : {}),
       ...(failed ? { attempts: DELIVERIES } : {}),
       run: manifest.run,
       sha256,
@@ -70,7 +69,7 @@ export async function batch(places: Places, number: number): Promise<Batch | und
       snapshot: manifest.snapshot,
       fence: manifest.fence,
       system_identifier: manifest.system_identifier,
-      ...reasonOf(load, error),
+      ...reasonOf(load, stands ?? lacks),
       steps: stepsOf(summary),
       objects: await objectsOf(places, ingested, processed),
       effects: effectsOf(tables, load, processed?.manifest),

@@ -92,6 +92,7 @@ query.addEventListener("keydown", async (event) => {
     await asked;
     // Whoever typed on, or went away and came back, has not said Enter to that.
     if (asked === listed && element("palette").open) follow(chosen());
+    return;
   }
   const from = chosen();
   const to = { ArrowDown: from?.nextElementSibling, ArrowUp: from?.previousElementSibling }[
