@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { LAST_BATCH } from "../src/lake/keys.ts";
 
 /** The command line asks for what there is not. */
 export class UsageError extends Error {
@@ -38,3 +39,7 @@ export function wholeNumber(option: string, text: string, least: number, most: n
   if (/^\d+$/.test(text) && number >= least && number <= most) return number;
   throw new UsageError(`--${option} takes a whole number from ${least} to ${most}, not "${text}"`);
 }
+
+/** @throws UsageError where an argument is no batch's number */
+export const batchNumber = (option: string, text: string): number =>
+  wholeNumber(option, text, 1, LAST_BATCH);

@@ -4,7 +4,7 @@ import { command } from "../../src/operations/verdict.ts";
 import type { Batch } from "../../src/operations/types.ts";
 import { getLastUpload } from "../../src/lake/manifest.ts";
 import { counted, duration, size, whole } from "../../src/words.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { batchNumber, UsageError } from "../options.ts";
 import { placesOf } from "../places.ts";
 import type { Terminal } from "../terminal.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
@@ -25,7 +25,7 @@ export const batch = defineVerb({
       type: "string",
       demandOption: true,
       describe: "of the batch",
-      coerce: (text: string) => wholeNumber("number", text, 1, 9_999_999_999),
+      coerce: (text: string) => batchNumber("number", text),
     }),
   run: async ({ number, ...stage }, { terminal, answer }) => {
     const places = await placesOf(stage);

@@ -3,7 +3,7 @@ import { batches as pageOf, type Only } from "../../src/operations/batches.ts";
 import { command } from "../../src/operations/verdict.ts";
 import type { BatchSummary } from "../../src/operations/types.ts";
 import { duration, whole } from "../../src/words.ts";
-import { wholeNumber } from "../options.ts";
+import { batchNumber, wholeNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
@@ -29,7 +29,7 @@ export const batches = defineVerb({
         type: "string",
         describe: "those of lower numbers alone",
         coerce: (text: string | undefined) =>
-          text === undefined ? undefined : wholeNumber("before", text, 1, 9_999_999_999),
+          text === undefined ? undefined : batchNumber("before", text),
       })
       .option("only", {
         choices: ["all", "quarantined", "unfinished"] satisfies Only[],

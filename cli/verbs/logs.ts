@@ -4,7 +4,7 @@ import type { Stretch } from "../../src/aws/logs.ts";
 import { logs as linesOf, whenWas, type LogLine, type Wanted } from "../../src/operations/logs.ts";
 import { FUNCTIONS, LOGGED } from "../../src/operations/places.ts";
 import { command } from "../../src/operations/verdict.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { batchNumber, UsageError } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { useStage } from "../stage.ts";
 import type { Terminal } from "../terminal.ts";
@@ -33,7 +33,7 @@ export const logs = defineVerb({
         type: "string",
         describe: "of this batch, and what went wrong in the same requests",
         coerce: (text: string | undefined) =>
-          text === undefined ? undefined : wholeNumber("batch", text, 1, 9_999_999_999),
+          text === undefined ? undefined : batchNumber("batch", text),
       })
       .option("function", { choices: LOGGED, describe: "this one's alone" })
       .option("request", { type: "string", describe: "of the invocation with this id" })

@@ -1,6 +1,6 @@
 // The warehouse, or the processed bucket, again from the lake alone, and whether they are the same.
 import { rebuildAsked } from "../rebuild/rebuild.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { batchNumber, UsageError } from "../options.ts";
 import { fanOutOf, useStage } from "../stage.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
@@ -40,12 +40,12 @@ export const rebuild = defineVerb({
       .option("from", {
         type: "string",
         describe: "only from this batch on, of the processed bucket",
-        coerce: batchNumber("from"),
+        coerce: (text: string) => batchNumber("from", text),
       })
       .option("to", {
         type: "string",
         describe: "only up to this batch; a warehouse is not compared then",
-        coerce: batchNumber("to"),
+        coerce: (text: string) => batchNumber("to", text),
       })
       .option("replace", {
         type: "boolean",
@@ -116,9 +116,6 @@ export const rebuild = defineVerb({
     return outcome.isSame ? 0 : 1;
   },
 });
-
-const batchNumber = (option: string) => (text: string) =>
-  wholeNumber(option, text, 1, 9_999_999_999);
 
 function checkedSchema(schema: string): string {
   const most = NAME_BYTES - "_etl".length;

@@ -17,7 +17,7 @@ import { differencesOf } from "../../src/reconciliation/report.ts";
 import { getTables } from "../../src/registry.ts";
 import { getSettings } from "../../src/settings.ts";
 import { isAgreed } from "../agreed.ts";
-import { shareOf, UsageError, wholeNumber } from "../options.ts";
+import { batchNumber, shareOf, UsageError, wholeNumber } from "../options.ts";
 import { checkModules } from "../same-modules.ts";
 import { useStage } from "../stage.ts";
 import { tableNamed } from "../tables.ts";
@@ -215,7 +215,7 @@ function inWords({ table, kind, key, columns, batch, note }: Difference): string
 }
 
 function when(text: string): number | Date {
-  if (/^\d+$/.test(text)) return wholeNumber("since", text, 1, 9_999_999_999);
+  if (/^\d+$/.test(text)) return batchNumber("since", text);
   const at = new Date(text);
   if (/^\d{4}-\d\d-\d\d/.test(text) && !Number.isNaN(at.getTime())) return at;
   throw new UsageError(`--since takes a batch's number or a date (2026-11-25), not "${text}"`);

@@ -2,7 +2,7 @@
 import { functionsOf, replay as again } from "../../src/operations/acts.ts";
 import { command } from "../../src/operations/verdict.ts";
 import { listed, whole } from "../../src/words.ts";
-import { wholeNumber } from "../options.ts";
+import { batchNumber } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
@@ -17,7 +17,7 @@ export const replay = defineVerb({
       type: "string",
       demandOption: true,
       describe: "of the batch",
-      coerce: (text: string) => wholeNumber("number", text, 1, 9_999_999_999),
+      coerce: (text: string) => batchNumber("number", text),
     }),
   run: async ({ number, ...stage }, { terminal, answer }) => {
     const places = await placesOf(stage);

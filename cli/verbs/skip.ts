@@ -3,7 +3,7 @@ import { checkSkippable, functionsOf, skip as leaveOut } from "../../src/operati
 import { command } from "../../src/operations/verdict.ts";
 import { counted, whole } from "../../src/words.ts";
 import { isAgreed } from "../agreed.ts";
-import { UsageError, wholeNumber } from "../options.ts";
+import { batchNumber, UsageError } from "../options.ts";
 import { placesOf } from "../places.ts";
 import { defineVerb, stageOptions } from "../verb.ts";
 
@@ -22,7 +22,7 @@ export const skip = defineVerb({
         type: "string",
         demandOption: true,
         describe: "of the batch, which is the next to be loaded",
-        coerce: (text: string) => wholeNumber("number", text, 1, 9_999_999_999),
+        coerce: (text: string) => batchNumber("number", text),
       })
       .option("why", {
         type: "string",

@@ -1,5 +1,6 @@
 import type { Context } from "aws-lambda";
 import * as v from "valibot";
+import { LAST_BATCH } from "../lake/keys.ts";
 import { Observer } from "../observe.ts";
 import { codecNamed } from "../parquet/codec.ts";
 import { RebuildError } from "../rebuild/error.ts";
@@ -11,7 +12,7 @@ import type { TransformationSummary } from "../transformation/transform.ts";
 const observer = new Observer("retransformation");
 
 const shape = v.object({
-  batch: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(9_999_999_999)),
+  batch: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(LAST_BATCH)),
   modules: v.optional(v.string()),
 });
 

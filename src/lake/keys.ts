@@ -22,6 +22,8 @@ export const HINTS = {
 /** The list of the batches that a fan-out makes, in the bucket that it fills. */
 export const fanOutKey = (run: string): string => `_hints/fan-out-${run}.json`;
 
+/** The last batch that has a key. */
+export const LAST_BATCH = 9_999_999_999;
 const number = (batch: number): string => String(batch).padStart(10, "0");
 
 export const manifestKey = (batch: number): string => `${BATCHES}${number(batch)}.json`;

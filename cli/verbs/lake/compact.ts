@@ -2,10 +2,11 @@
 import type { Argv } from "yargs";
 import { compact as compactLake, type CompactionSummary } from "../../../src/compaction/compact.ts";
 import { USUAL } from "../../../src/compaction/range.ts";
+import { LAST_BATCH } from "../../../src/lake/keys.ts";
 import { codecNamed } from "../../../src/parquet/codec.ts";
 import { getSettings } from "../../../src/settings.ts";
 import { counted, size, whole } from "../../../src/words.ts";
-import { UsageError, wholeNumber } from "../../options.ts";
+import { batchNumber, UsageError, wholeNumber } from "../../options.ts";
 import { seconds, type Terminal } from "../../terminal.ts";
 import type { Say } from "../../verb.ts";
 
@@ -14,12 +15,12 @@ export const compactOptions = <T>(args: Argv<T>) =>
     .option("to", {
       type: "string",
       describe: "compact: the last batch; else as far as --keep allows, once there are enough",
-      coerce: (text: string) => wholeNumber("to", text, 1, 9_999_999_999),
+      coerce: (text: string) => batchNumber("to", text),
     })
     .option("keep", {
       type: "string",
       describe: `compact: leaves so many of the newest loaded batches as they are (${USUAL.keep} unless said otherwise)`,
-      coerce: (text: string) => wholeNumber("keep", text, 0, 9_999_999_999),
+      coerce: (text: string) => wholeNumber("keep", text, 0, LAST_BATCH),
     })
     .option("dry-run", {
       type: "boolean",

@@ -4,10 +4,8 @@ import type { Argv } from "yargs";
 import { DIALECTS, lakeStatements, type DialectName } from "../../../src/lake-sql/lake-sql.ts";
 import { getTables } from "../../../src/registry.ts";
 import { getSettings } from "../../../src/settings.ts";
-import { UsageError, wholeNumber } from "../../options.ts";
+import { batchNumber, UsageError } from "../../options.ts";
 import type { Say } from "../../verb.ts";
-
-const LAST = 9_999_999_999;
 
 export const sqlOptions = <T>(args: Argv<T>) =>
   args
@@ -23,7 +21,7 @@ export const sqlOptions = <T>(args: Argv<T>) =>
     .option("as-of", {
       type: "string",
       describe: "sql, query: the tables as they were after this batch",
-      coerce: (text: string) => wholeNumber("as-of", text, 1, LAST),
+      coerce: (text: string) => batchNumber("as-of", text),
     });
 
 export interface SqlAsked {
