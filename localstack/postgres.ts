@@ -15,6 +15,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { inSession } from "./session.ts";
 import { CommandError, startWatchdog, type Command, type Watchdog } from "./watchdog.ts";
 
 /** What the cluster is to be like. */
@@ -141,13 +142,9 @@ async function start(options: PostgresOptions, port: number): Promise<Postgres> 
   let pid = postmaster();
 
   const administer = async (statement: string): Promise<void> => {
-    const client = new pg.Client({ host, port, user, password, database: "postgres" });
-    await client.connect();
-    try {
-      await client.query(statement);
-    } finally {
-      await client.end();
-    }
+    await inSession({ host, port, user, password, database: "postgres" }, (client) =>
+      client.query(statement),
+    );
   };
 
   const postgres: Postgres = {

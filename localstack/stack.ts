@@ -12,11 +12,11 @@ import {
   SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
 import { readFile } from "node:fs/promises";
-import pg from "pg";
 import { BATCHES, HINTS } from "../src/lake/keys.ts";
 import { startAws, type AwsServer } from "./aws/server.ts";
 import { Queue, type QueueHandler, type QueueOptions } from "./events.ts";
 import { startPostgres, type Postgres, type PostgresOptions } from "./postgres.ts";
+import { inSession } from "./session.ts";
 import { addUsers, type Users } from "./users.ts";
 
 /** How the stack is set up. All of it may be left out. */
@@ -184,13 +184,7 @@ export async function startStack(options: StackOptions = {}): Promise<Stack> {
 export async function applySchema(postgres: Postgres, database: string): Promise<void> {
   const schema = await readFile(new URL("totesys/schema.sql", import.meta.url), "utf8");
   const { host, port, user, password } = postgres;
-  const client = new pg.Client({ host, port, user, password, database });
-  await client.connect();
-  try {
-    await client.query(schema);
-  } finally {
-    await client.end();
-  }
+  await inSession({ host, port, user, password, database }, (client) => client.query(schema));
 }
 
 function environment(aws: AwsServer, names: PipelineNames): StackEnv {

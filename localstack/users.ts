@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import pg from "pg";
 import type { Postgres } from "./postgres.ts";
+import { inSession } from "./session.ts";
 
 /** How a pipeline's own users connect: no superusers, and what docs/roles.md grants them is all they may. */
 export interface Users {
@@ -86,21 +87,12 @@ async function addUser(
 ): Promise<DatabaseUser> {
   const password = randomBytes(12).toString("hex");
   const { host, port } = postgres;
-  const client = new pg.Client({
-    host,
-    port,
-    user: postgres.user,
-    password: postgres.password,
-    database,
-  });
-  await client.connect();
-  try {
+  const administrator = { host, port, user: postgres.user, password: postgres.password, database };
+  await inSession(administrator, async (client) => {
     for (const statements of sql) await client.query(statements);
     await client.query(
       `alter role ${pg.escapeIdentifier(user)} password ${pg.escapeLiteral(password)}`,
     );
-  } finally {
-    await client.end();
-  }
+  });
   return { host, port, user, password, database };
 }

@@ -4,6 +4,7 @@ import pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { inSession } from "../../localstack/session.ts";
 import { expect } from "../support/chai.ts";
 import { freshDatabases, getStack, type FreshDatabases } from "../support/stack.ts";
 import type { Injury, Meet, Request } from "./calls.ts";
@@ -75,19 +76,16 @@ describe("the proxy of PostgreSQL", () => {
   const copyIn = async (): Promise<void> => {
     await pipeline(Readable.from(["1\n", "2\n"]), client!.query(copyFrom("copy t from stdin")));
   };
-  const count = async (): Promise<number> => {
-    const direct = new pg.Client(fresh.warehouse);
-    await direct.connect();
-    const { rows } = await direct.query<{ n: number }>("select count(*)::int as n from t");
-    await direct.end();
-    return rows[0]!.n;
-  };
-  beforeEach(async () => {
-    const direct = new pg.Client(fresh.warehouse);
-    await direct.connect();
-    await direct.query("drop table if exists t; create table t (i int)");
-    await direct.end();
-  });
+  const count = (): Promise<number> =>
+    inSession(fresh.warehouse, async (direct) => {
+      const { rows } = await direct.query<{ n: number }>("select count(*)::int as n from t");
+      return rows[0]!.n;
+    });
+  beforeEach(() =>
+    inSession(fresh.warehouse, (direct) =>
+      direct.query("drop table if exists t; create table t (i int)"),
+    ),
+  );
 
   it("passes on and tells every call, rows of COPY too", async () => {
     const met = await open(() => false, { do: "wait", ms: 0 });

@@ -12,7 +12,6 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import pg from "pg";
 import type { Verb } from "../../cli/verb.ts";
 import { downIn } from "../../cli/verbs/down.ts";
 import { logs } from "../../cli/verbs/logs.ts";
@@ -22,6 +21,7 @@ import { tradeIn } from "../../cli/verbs/trade.ts";
 import { upIn } from "../../cli/verbs/up.ts";
 import { runningStack, type StackState } from "../../localstack/background/state.ts";
 import { stopStack } from "../../localstack/background/stop.ts";
+import { inSession } from "../../localstack/session.ts";
 import { putSecret } from "../../localstack/stack.ts";
 import { eventually, isRunning, launch } from "../localstack/support.ts";
 import { expect } from "../support/chai.ts";
@@ -43,15 +43,10 @@ const environmentOf = ({ endpoint }: Pick<StackState, "endpoint">): object => ({
   AWS_SECRET_ACCESS_KEY: "test",
 });
 
-async function query(database: StackState["source"], sql: string): Promise<unknown[]> {
-  const client = new pg.Client({ ...database });
-  await client.connect();
-  try {
-    return (await client.query({ text: sql, rowMode: "array" })).rows.flat();
-  } finally {
-    await client.end();
-  }
-}
+const query = (database: StackState["source"], sql: string): Promise<unknown[]> =>
+  inSession({ ...database }, async (client) =>
+    (await client.query({ text: sql, rowMode: "array" })).rows.flat(),
+  );
 
 const answers = (database: StackState["source"]): Promise<boolean> =>
   query(database, "select 1").then(
@@ -272,11 +267,10 @@ describe("totes and the stack in the background", () => {
   });
 
   it("run gives up when its time is over", async () => {
-    const blocker = new pg.Client({ ...state().source });
-    await blocker.connect();
-    await blocker.query("begin; lock table staff in access exclusive mode");
-    const { code, out } = await totes("run", "--timeout", "1");
-    await blocker.end();
+    const { code, out } = await inSession({ ...state().source }, async (blocker) => {
+      await blocker.query("begin; lock table staff in access exclusive mode");
+      return totes("run", "--timeout", "1");
+    });
     expect(code).to.equal(1);
     expect(out.replace(/\s+/g, " ")).to.include("Ingestion is not done after 1 seconds");
   });

@@ -4,8 +4,8 @@ import { chmod, mkdtemp, readdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import pg from "pg";
 import { PostgresError, startPostgres, type Postgres } from "../../localstack/postgres.ts";
+import { inSession } from "../../localstack/session.ts";
 import { expect } from "../support/chai.ts";
 import { eventually, isRunning, launch } from "./support.ts";
 
@@ -16,17 +16,12 @@ describe("the embedded PostgreSQL", () => {
   });
   after(() => postgres.stop());
 
-  const query = async (database: string, sql: string): Promise<Record<string, unknown>[]> => {
+  const query = (database: string, sql: string): Promise<Record<string, unknown>[]> => {
     const { host, port, user, password } = postgres;
-    const client = new pg.Client({ host, port, user, password, database });
-    await client.connect();
-    // A server that goes away in between fails the query; the socket's own error says nothing more.
-    client.on("error", () => undefined);
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
+    return inSession(
+      { host, port, user, password, database },
+      async (client) => (await client.query<Record<string, unknown>>(sql)).rows,
+    );
   };
   const setting = async (name: string) =>
     (await query("one", `select current_setting('${name}') as value`))[0]?.["value"];
@@ -54,8 +49,10 @@ describe("the embedded PostgreSQL", () => {
     expect(await setting("listen_addresses")).to.equal("127.0.0.1");
     expect(await setting("unix_socket_directories")).to.equal("");
     const { host, port, user } = postgres;
-    const client = new pg.Client({ host, port, user, password: "wrong", database: "one" });
-    await expect(client.connect()).to.be.rejected.and.eventually.have.property("code", "28P01");
+    const wrong = { host, port, user, password: "wrong", database: "one" };
+    await expect(
+      inSession(wrong, () => expect.fail("let in")),
+    ).to.be.rejected.and.eventually.have.property("code", "28P01");
   });
 
   it("copies a template with its rows", async () => {
@@ -76,6 +73,17 @@ describe("the embedded PostgreSQL", () => {
     await sleeping;
     const left = await query("one", "select 1 from pg_database where datname = 'dropped'");
     expect(left).to.deep.equal([]);
+  });
+
+  it("is cut off in the middle of a session: that fails the next query, and not the process", async () => {
+    const { host, port, user, password } = postgres;
+    await inSession({ host, port, user, password, database: "one" }, async (client) => {
+      const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
+      const gone = new Promise<void>((resolve) => void client.once("end", resolve));
+      await query("two", `select pg_terminate_backend(${rows[0]!.pid})`);
+      await gone;
+      await expect(client.query("select 1")).to.be.rejectedWith("not queryable");
+    });
   });
 
   it("comes back from a restart as from a crash: connections broken, rows there", async () => {

@@ -10,8 +10,8 @@ import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import pg from "pg";
 import { startFunction } from "../../localstack/functions.ts";
+import { inSession } from "../../localstack/session.ts";
 import { startStack, type StackEnv } from "../../localstack/stack.ts";
 import { client, refused } from "../contracts/s3.ts";
 import { expect } from "../support/chai.ts";
@@ -25,15 +25,13 @@ import { eventually, isRunning, launch } from "./support.ts";
 
 const credentials = { accessKeyId: "test", secretAccessKey: "test" };
 
-const tables = async (database: PgCredentials): Promise<unknown[]> => {
-  const connection = new pg.Client({ ...database });
-  await connection.connect();
-  const { rows } = await connection.query<{ relname: string }>(
-    "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1",
-  );
-  await connection.end();
-  return rows.map(({ relname }) => relname);
-};
+const tables = (database: PgCredentials): Promise<unknown[]> =>
+  inSession({ ...database }, async (client) => {
+    const { rows } = await client.query<{ relname: string }>(
+      "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r' order by 1",
+    );
+    return rows.map(({ relname }) => relname);
+  });
 
 const secretOf = async (env: StackEnv, SecretId: string): Promise<PgCredentials> => {
   const { AWS_ENDPOINT_URL: endpoint, AWS_REGION: region } = env;

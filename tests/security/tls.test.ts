@@ -2,8 +2,8 @@
 import { spawnSync } from "node:child_process";
 import { chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import pg from "pg";
 import { startPostgres, type Postgres } from "../../localstack/postgres.ts";
+import { inSession } from "../../localstack/session.ts";
 import { ConnectionError, getConnection } from "../../src/postgres/connection.ts";
 import type { Credentials } from "../../src/aws/secrets.ts";
 import { failureOf } from "../support/attack.ts";
@@ -31,13 +31,9 @@ describe("a PostgreSQL with TLS", () => {
 
   async function administer(...statements: string[]): Promise<void> {
     const { host, port, user, password } = postgres;
-    const client = new pg.Client({ host, port, user, password, database: "postgres" });
-    await client.connect();
-    try {
+    await inSession({ host, port, user, password, database: "postgres" }, async (client) => {
       for (const statement of statements) await client.query(statement);
-    } finally {
-      await client.end();
-    }
+    });
   }
 
   /** Has the server show that certificate from now on. */

@@ -7,6 +7,7 @@ import { pathToFileURL } from "node:url";
 import { GetObjectCommand, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import pg from "pg";
+import { inSession } from "../../localstack/session.ts";
 import { invokeFunction } from "../../src/aws/functions.ts";
 import { nameOf } from "../../src/aws/names.ts";
 import type { StackState } from "../../localstack/background/state.ts";
@@ -110,12 +111,7 @@ export class OwnStack {
 
   /** Rows of a query, made as the superuser. */
   async query<T extends object>(side: "source" | "warehouse", sql: string): Promise<T[]> {
-    const client = await this.connect(side);
-    try {
-      return (await client.query<T>(sql)).rows;
-    } finally {
-      await client.end();
-    }
+    return inSession({ ...this.state[side] }, async (client) => (await client.query<T>(sql)).rows);
   }
 
   /** A session of the superuser, which whoever opens it ends. */
