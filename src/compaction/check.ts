@@ -142,9 +142,14 @@ export class CompactionsCheck {
     return true;
   }
 
-  /** The rows of a batch's object that is gone; undefined where no compaction has them. */
+  /**
+   * The rows of a batch's object that is gone; undefined where no compaction has them.
+   * @throws ManifestError, ObjectError as {@link Compacted.find}
+   */
   async rowsOf(of: OfBatch, object: LakeObject): Promise<ParquetRows | undefined> {
     const part = await this.partOf(of, object);
+    // It says why, where it can.
+    if (!part) await this.#compacted.find(of, object);
     return part && this.#compacted.rowsIn(part);
   }
 

@@ -3,7 +3,15 @@ import * as v from "valibot";
 import { listKeys } from "../aws/s3.ts";
 import { awaitedLater } from "../errors.ts";
 import type { Stretch } from "../vectors.ts";
-import { COMPACTIONS, compactedTo, compactionKey, isOfDeleted, rangeKey } from "./keys.ts";
+import {
+  COMPACTIONS,
+  compactedTo,
+  compactionKey,
+  isOfDeleted,
+  rangeFrom,
+  rangeKey,
+  RANGES,
+} from "./keys.ts";
 import {
   count,
   lakeObject,
@@ -15,6 +23,7 @@ import {
   type LakeObject,
   type Read,
 } from "./manifest.ts";
+import { goneError } from "./objects.ts";
 
 const batchNumber = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -90,6 +99,7 @@ export const commitCompaction = (
   putJsonOnce(bucket, compactionKey(manifest.to), manifest);
 
 const range = v.object({ from: batchNumber, to: batchNumber });
+type AgreedRange = v.InferOutput<typeof range>;
 
 /**
  * Agrees on the last batch of the compaction that begins at batch `from`: what the first run says goes for all of them. Without
@@ -112,6 +122,17 @@ export async function agreeOnRange(bucket: string, from: number, to: number): Pr
 export async function agreedRange(bucket: string, from: number): Promise<number | undefined> {
   const agreed = await readJson(bucket, rangeKey(from), range);
   return agreed?.manifest.to;
+}
+
+/** Everything that was ever agreed on, in order. */
+async function listRanges(bucket: string): Promise<AgreedRange[]> {
+  const keys = await listKeys(bucket, RANGES, "");
+  const ranges: AgreedRange[] = [];
+  for (const from of keys.flatMap((key) => rangeFrom(key) ?? [])) {
+    const to = await agreedRange(bucket, from);
+    if (to !== undefined) ranges.push({ from, to });
+  }
+  return ranges;
 }
 
 /** Compactions whose manifests are kept: batches are asked for in their order. */
@@ -139,21 +160,26 @@ export class Compactions {
   #ends: Promise<number[]> | undefined;
   /** By last batch, those first that were asked for least recently. */
   readonly #manifests = new Map<number, Promise<Index>>();
+  #ranges: Promise<readonly AgreedRange[]> | undefined;
 
   constructor(bucket: string) {
     this.#bucket = bucket;
   }
 
   /**
-   * Where the rows of a batch's object are; undefined where no compaction stands for the batch, or the batch was skipped.
-   * @throws ManifestError where the compaction is not what was committed, or stands for another batch
+   * Where the rows of a batch's object that is gone are; undefined where no compaction stands for the batch, or the batch
+   * was skipped.
+   * @throws ManifestError where the compaction is not what was committed, or stands for another batch; ObjectError where one
+   *   was to stand for the batch, and is not there
    */
   async find(of: OfBatch, object: LakeObject): Promise<Part | undefined> {
     const { batch } = of;
     const to = await this.#endFor(batch);
-    if (to === undefined) return undefined;
-    const index = await this.#index(to);
-    if (batch < index.manifest.from) return undefined;
+    const index = to === undefined ? undefined : await this.#index(to);
+    if (to === undefined || !index || batch < index.manifest.from) {
+      await this.#checkNoneIsLost(batch, object);
+      return undefined;
+    }
     checkStandsFor(this.#bucket, index.manifest, of);
     const part = index.find(batch, object);
     if (!part) return undefined;
@@ -170,6 +196,20 @@ export class Compactions {
     if (batch <= (ends.at(-1) ?? 0)) return ends.find((to) => to >= batch);
     this.#ends = listCompactions(this.#bucket);
     return (await this.#ends).find((to) => to >= batch);
+  }
+
+  /** @throws ObjectError where runs agreed to compact the batch: it is that compaction's manifest that is missed */
+  async #checkNoneIsLost(batch: number, object: LakeObject): Promise<void> {
+    const ranges = await (this.#ranges ??= listRanges(this.#bucket));
+    const agreed = ranges.find(({ from, to }) => from <= batch && batch <= to);
+    if (!agreed) return;
+    const { from, to } = agreed;
+    throw goneError(
+      this.#bucket,
+      object,
+      `batches ${from} to ${to} were to be compacted, and s3://${this.#bucket}/${compactionKey(to)} is not there: ` +
+        "restore that where it was there once, else the object, from its version",
+    );
   }
 
   #index(to: number): Promise<Index> {

@@ -46,6 +46,10 @@ export const receiptBatchOf = (key: string): number | undefined =>
 export const compactedTo = (key: string): number | undefined =>
   numberIn(/^_compactions\/(\d{10})\.json$/, key);
 
+/** The first batch of the range that `key` says, or undefined. */
+export const rangeFrom = (key: string): number | undefined =>
+  numberIn(/^_ranges\/(\d{10})\.json$/, key);
+
 function numberIn(pattern: RegExp, key: string): number | undefined {
   const batch = Number(pattern.exec(key)?.[1]);
   return batch > 0 ? batch : undefined;

@@ -26,11 +26,13 @@ async function getWhole(bucket: string, object: LakeObject): Promise<Buffer> {
   return bytes;
 }
 
-/** What is said of an object that is not there. */
-export const goneError = (bucket: string, { key }: LakeObject): ObjectError =>
-  new ObjectError(
-    `s3://${bucket}/${key} is gone, though a manifest names it; restore it from its version`,
-  );
+/** What is said of an object that is not there. @param instead what to restore rather than that */
+export const goneError = (
+  bucket: string,
+  { key }: LakeObject,
+  instead = "restore it from its version",
+): ObjectError =>
+  new ObjectError(`s3://${bucket}/${key} is gone, though a manifest names it; ${instead}`);
 
 /**
  * As `getContentFromFile`, for whoever knows what to read instead of an object that is not there.

@@ -284,6 +284,30 @@ describe("a compaction", () => {
       );
     });
 
+    it("is named to those who miss an object of its batches where its own manifest is lost, the newest's too", async () => {
+      for (const [batch, from, to] of [
+        [5, 4, 5],
+        [2, 1, 3],
+      ] as const) {
+        const [own] = (await p.processed(batch)).objects;
+        const of = { batch, sha256: sha256(await p.get("processed", manifestKey(batch))) };
+        await p.remove("processed", own!.key);
+        await p.remove("processed", compactionKey(to));
+        const said =
+          `${own!.key} is gone, though a manifest names it; batches ${from} to ${to} were to be compacted, and ` +
+          `s3://${p.env.PROCESSED_BUCKET}/${compactionKey(to)} is not there: restore that`;
+        const compacted = new Compacted(p.env.PROCESSED_BUCKET, await codecNamed());
+        const error = await failureOf(compacted.rowsOf(of, own!));
+        expect(`${error}`)
+          .to.match(/^ObjectError/)
+          .and.include(said);
+        expect((await found()).join("\n"))
+          .to.include(`object ${batch}: `)
+          .and.include(said);
+        await p.put("processed", own!.key, await restored(own!.key));
+      }
+    });
+
     it("is named where it is no JSON, or says something else than its key", async () => {
       await edit(5, { to: 6 });
       expect((await found())[0]).to.match(/^compaction 5: .+ says that it ends at batch 6/);
