@@ -9,10 +9,11 @@ import { BatchFiles } from "./batch.ts";
 import { InferredMembers } from "./inferred.ts";
 import { prepareLedger } from "./ledger.ts";
 import { loadBatch, type LoadedBatch, type Rebuild } from "./load-batch.ts";
+import { newestLoad, type Load } from "./loads.ts";
 import { lock, unlock } from "./lock.ts";
 import { Quarantine, type InQuarantine } from "./quarantine.ts";
 import { quarantinedKeys } from "./quarantined-keys.ts";
-import { lastLoad, markPut, putReceipt, putReceipts } from "./receipts.ts";
+import { markPut, putReceipt, putReceipts } from "./receipts.ts";
 import { maySilence, whyTriggersRun } from "./triggers.ts";
 import { checkTemporary, prepareTables } from "./warehouse.ts";
 
@@ -67,7 +68,10 @@ export async function load(
   const inferred = await InferredMembers.open(db, ledger, tables);
   const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
-  let newest = await lastLoad(connection);
+  let newest: Pick<Load, "batch" | "sha256"> = (await newestLoad(connection)) ?? {
+    batch: 0,
+    sha256: null,
+  };
   let waitingFor: number | undefined;
   // From the newest itself: a lake that lacks it would never be noticed, nor ever be loaded.
   const listed = await listBatches(bucket, Math.max(0, newest.batch - 1));

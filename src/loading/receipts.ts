@@ -7,17 +7,6 @@ import { parameterised } from "../postgres/sql.ts";
 import { loadsOf } from "./ledger.ts";
 import type { LoadedBatch } from "./load-batch.ts";
 
-/** The last batch that the warehouse has, or that was skipped, and its ingestion manifest's hash. */
-export async function lastLoad({
-  db,
-  ledger,
-}: Connection): Promise<{ batch: number; sha256: string | null }> {
-  const last = await db.oneOrNone<{ batch: string; sha256: string | null }>(
-    `select batch, ingestion_sha256 as sha256 from ${loadsOf(ledger)} order by batch desc limit 1`,
-  );
-  return last ? { batch: Number(last.batch), sha256: last.sha256 } : { batch: 0, sha256: null };
-}
-
 /** What a batch's receipt holds. */
 const RECEIPT = "receipt || jsonb_build_object('loaded_at', loaded_at) as receipt";
 

@@ -9,7 +9,8 @@ import type { Connection } from "../postgres/connection.ts";
 import { parameterised } from "../postgres/sql.ts";
 import { loadsOf, prepareLedger } from "./ledger.ts";
 import { lock, unlock } from "./lock.ts";
-import { lastLoad, putReceipts } from "./receipts.ts";
+import { newestLoad } from "./loads.ts";
+import { putReceipts } from "./receipts.ts";
 
 /**
  * Leaves out the next batch, for good: an operator's way past one that cannot be loaded. Recorded with its reason.
@@ -25,11 +26,9 @@ export async function skipBatch(
   const { db, ledger } = connection;
   await lock(connection, wait);
   await prepareLedger(db, ledger);
-  const last = await lastLoad(connection);
-  if (batch !== last.batch + 1)
-    throw new Error(
-      `batch ${batch} cannot be skipped: the next batch to load is ${last.batch + 1}`,
-    );
+  const next = ((await newestLoad(connection))?.batch ?? 0) + 1;
+  if (batch !== next)
+    throw new Error(`batch ${batch} cannot be skipped: the next batch to load is ${next}`);
   const manifest = await readIfPossible(bucket, batch);
   await db.none(
     parameterised(

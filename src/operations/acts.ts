@@ -2,6 +2,7 @@
 import { invokeFunction } from "../aws/functions.ts";
 import { nameOf } from "../aws/names.ts";
 import type { IngestionSummary } from "../ingestion/ingest.ts";
+import { hasLedger, loadsOfBatches, type Load } from "../loading/loads.ts";
 import type { Deletes, DeletesOptions } from "../reconciliation/deletes.ts";
 import { manifestKey } from "../lake/keys.ts";
 import { readIngestionManifest } from "../lake/manifest.ts";
@@ -12,7 +13,6 @@ import { whole } from "../words.ts";
 import { nextInLine, readLine } from "./line.ts";
 import type { Function, Places } from "./places.ts";
 import { command } from "./verdict.ts";
-import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 
 /** What was asked for cannot be done as things are: says why, and what can be. Nothing was done. */
 export class RefusedError extends Error {

@@ -1,54 +1,8 @@
-/** What the warehouse says of the batches that it has. */
+/** What came into the warehouse lately. */
 import { loadsOf } from "../loading/ledger.ts";
-import type { LoadedBatch } from "../loading/load-batch.ts";
 import type { Connection } from "../postgres/connection.ts";
 
-/** A batch that is in the warehouse, or was skipped. */
-export interface Load {
-  readonly batch: number;
-  readonly loadedAt: string;
-  readonly seconds: number;
-  readonly rows: number;
-  readonly sha256: string | null;
-  /** Why an operator left it out. */
-  readonly skippedWhy: string | null;
-  /** Of a batch that was skipped, its number alone. */
-  readonly receipt: Partial<Omit<LoadedBatch, "batch">>;
-}
-
-const COLUMNS = `batch::float8 as batch, seconds, rows::float8 as rows, ingestion_sha256 as sha256, skipped_why as "skippedWhy", receipt,
-  to_char(loaded_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "loadedAt"`;
-
-/** Whether the loader has ever been here. */
-export async function hasLedger({ db, ledger }: Connection): Promise<boolean> {
-  const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass($1) is not null as there",
-    [loadsOf(ledger)],
-  );
-  return there;
-}
-
-/** The newest batch, loaded or skipped; undefined where there is none. */
-export async function newestLoad(warehouse: Connection): Promise<Load | undefined> {
-  const [newest] = await warehouse.db.any<Load>(
-    `select ${COLUMNS} from ${loadsOf(warehouse.ledger)} order by batch desc limit 1`,
-  );
-  return newest;
-}
-
-/** Of these batches, those that the warehouse has. */
-export async function loadsOfBatches(
-  { db, ledger }: Connection,
-  batches: readonly number[],
-): Promise<ReadonlyMap<number, Load>> {
-  const found = await db.any<Load>(
-    `select ${COLUMNS} from ${loadsOf(ledger)} where batch = any($1::bigint[])`,
-    [batches],
-  );
-  return new Map(found.map((load) => [load.batch, load]));
-}
-
-/** One that was loaded: how long after its commit, and how many rows. */
+/** A batch that was loaded: how long after its commit, and how many rows. */
 export interface Arrival {
   readonly at: number;
   readonly lagSeconds: number;

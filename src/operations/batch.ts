@@ -11,10 +11,10 @@ import {
   type ProcessedManifest,
 } from "../lake/manifest.ts";
 import { getContentFromFile, getIfThere, ObjectError } from "../lake/objects.ts";
+import { hasLedger, loadsOfBatches, type Load } from "../loading/loads.ts";
 import { recordIdOf, type Table } from "../table.ts";
 import { summaryOf } from "./batches.ts";
 import { DELIVERIES, isGivenUp, nextInLine, readLine } from "./line.ts";
-import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 import type { Places } from "./places.ts";
 import { withPlace } from "./reach.ts";
 import type { Batch, BatchObject, BatchSummary, Effect } from "./types.ts";

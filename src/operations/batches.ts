@@ -1,8 +1,8 @@
 /** The batches of a pipeline, a page at a time. */
+import { hasLedger, loadsOfBatches, type Load } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { loadsOf } from "../loading/ledger.ts";
 import { DELIVERIES, isGivenUp, nextInLine, readLine, type Line } from "./line.ts";
-import { hasLedger, loadsOfBatches, type Load } from "./loads.ts";
 import { readManifests, type Manifests } from "./manifests.ts";
 import { withPlace } from "./reach.ts";
 import type { Places } from "./places.ts";

@@ -1,9 +1,9 @@
 /** How far the line of batches is: what is read, what is transformed, what is loaded. */
 import { HINTS } from "../lake/keys.ts";
 import { getLastUpload, listBatches, readHint, type IngestionManifest } from "../lake/manifest.ts";
+import { newestLoad, type Load } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Buckets } from "../transformation/transform.ts";
-import { hasLedger, newestLoad, type Load } from "./loads.ts";
 import { readManifests } from "./manifests.ts";
 import type { QueueDepth, Stage } from "./places.ts";
 
@@ -32,7 +32,7 @@ export async function readLine(
   warehouse: Connection | undefined,
 ): Promise<Line> {
   // The warehouse first: what is loaded meanwhile is in the listings too.
-  const load = warehouse && (await hasLedger(warehouse)) ? await newestLoad(warehouse) : undefined;
+  const load = warehouse && (await newestLoad(warehouse));
   const loaded =
     load?.batch ?? (warehouse === undefined ? await readHint(processed, HINTS.loaded) : 0);
   const [newest, waiting, transformed] = await Promise.all([

@@ -1,9 +1,10 @@
 /** Everything that a verdict goes by, read once. What cannot be reached is an error in its place: the rest is still told. */
 import type { IngestionManifest } from "../lake/manifest.ts";
+import { hasLedger } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
+import { arrivals, type Arrival } from "./arrivals.ts";
 import { summaries } from "./batches.ts";
 import { isGivenUp, nextInLine, readLine, type Line } from "./line.ts";
-import { arrivals, hasLedger, type Arrival } from "./loads.ts";
 import { readManifests } from "./manifests.ts";
 import type { Places, QueueDepth, Stage } from "./places.ts";
 import { withPlace } from "./reach.ts";

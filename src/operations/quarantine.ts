@@ -1,8 +1,8 @@
 /** The rows in quarantine by what is wrong with them, and how they get out. */
 import { allSources } from "../check-tables.ts";
+import { hasLedger } from "../loading/loads.ts";
 import { literal, name, qualified } from "../postgres/sql.ts";
 import { keyOf, type Source, type SourceRow } from "../table.ts";
-import { hasLedger } from "./loads.ts";
 import type { Places } from "./places.ts";
 import type { QuarantineGroup, Step, Value } from "./types.ts";
 import { command } from "./verdict.ts";

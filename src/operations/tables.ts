@@ -1,11 +1,11 @@
 /** The warehouse's tables: what is declared, how fresh they are, what is in them. */
 import { loadsOf } from "../loading/ledger.ts";
+import { hasLedger } from "../loading/loads.ts";
 import { readCatalogue } from "../postgres/catalogue.ts";
 import type { Connection, Db } from "../postgres/connection.ts";
 import { literal, name, parameterised, qualified } from "../postgres/sql.ts";
 import { isFact, keyOf, recordIdOf, referencesOf, type Table as Declaration } from "../table.ts";
 import { columnsInWords } from "./catalog.ts";
-import { hasLedger } from "./loads.ts";
 import type { Point, Table, TableSummary, Value } from "./types.ts";
 
 /** Where the tables are, and what declares them. */

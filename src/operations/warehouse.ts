@@ -1,8 +1,9 @@
 /** What the warehouse shows of itself: its tables' rows and their last batches, its quarantine. */
+import { hasLedger, newestLoad } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { qualified } from "../postgres/sql.ts";
 import type { Table } from "../table.ts";
-import { hasLedger, newestLoad, touches } from "./loads.ts";
+import { touches } from "./arrivals.ts";
 import type { Places } from "./places.ts";
 import { checkReady } from "./why.ts";
 
@@ -72,7 +73,7 @@ export async function tableStates({ warehouse, tables }: Places): Promise<TableS
   try {
     const { db, schema, ledger } = connection;
     const isPrepared = await hasLedger(connection);
-    const newest = isPrepared ? await newestLoad(connection) : undefined;
+    const newest = await newestLoad(connection);
     const touched = new Map(
       (newest ? await touches(connection, newest.batch) : []).map((one) => [one.table, one]),
     );

@@ -1,8 +1,8 @@
 import { Compacted, ofManifest } from "../compaction/compacted.ts";
 import type { Receipt } from "../lake/receipts.ts";
 import { load } from "../loading/load.ts";
+import { newestLoad } from "../loading/loads.ts";
 import { skipBatch } from "../loading/skip.ts";
-import { loadsOf } from "../loading/ledger.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
@@ -26,17 +26,8 @@ export interface Skipped {
 }
 
 /** The newest batch that a warehouse has loaded, or that was skipped; 0 where there is none. */
-export async function newestLoaded({ db, ledger }: Connection): Promise<number> {
-  const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass($1) is not null as there",
-    [loadsOf(ledger)],
-  );
-  if (!there) return 0;
-  const { newest } = await db.one<{ newest: string | null }>(
-    `select max(batch) as newest from ${loadsOf(ledger)}`,
-  );
-  return Number(newest ?? 0);
-}
+export const newestLoaded = async (warehouse: Connection): Promise<number> =>
+  (await newestLoad(warehouse))?.batch ?? 0;
 
 /**
  * Brings a rebuilt warehouse to batch `to`, from where it is: loads each batch as it was loaded before, and skips those

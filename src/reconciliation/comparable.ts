@@ -4,33 +4,19 @@ import { whyNotComparable, type Plan } from "../ingestion/plan.ts";
 import type { Snapshot } from "../ingestion/snapshot.ts";
 import { readChained, readIngestionManifest, type IngestionManifest } from "../lake/manifest.ts";
 import { loadsOf } from "../loading/ledger.ts";
+import { newestLoad, type Load } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
 import type { Table } from "../table.ts";
 import { ReconciliationError } from "./error.ts";
 import type { WarehouseReader } from "./warehouse-rows.ts";
 
-interface Load {
-  readonly batch: number;
-  /** Of the batch's ingestion manifest; null of one that was skipped unread. */
-  readonly sha256: string | null;
-  readonly at: string;
-}
-
-export async function newestLoad({ db, ledger }: Connection): Promise<Load> {
-  const { there } = await db.one<{ there: boolean }>(
-    "select to_regclass($1) is not null as there",
-    [loadsOf(ledger)],
+/** @throws ReconciliationError where the warehouse has none yet */
+export async function theNewestLoad(warehouse: Connection): Promise<Load> {
+  const newest = await newestLoad(warehouse);
+  if (newest) return newest;
+  throw new ReconciliationError(
+    "the warehouse has no batch yet: run ingestion, transformation and loading first",
   );
-  const last = there
-    ? await db.oneOrNone<{ batch: string; sha256: string | null; at: Date }>(
-        `select batch, ingestion_sha256 as sha256, loaded_at as at from ${loadsOf(ledger)} order by batch desc limit 1`,
-      )
-    : null;
-  if (!last)
-    throw new ReconciliationError(
-      "the warehouse has no batch yet: run ingestion, transformation and loading first",
-    );
-  return { batch: Number(last.batch), sha256: last.sha256, at: last.at.toISOString() };
 }
 
 /** The batches that an operator left out. */

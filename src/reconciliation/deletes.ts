@@ -91,7 +91,7 @@ export async function findDeleted(
         of.map((table) => ({ schema: warehouse.schema, name: table.name })),
       ),
     );
-    if (!(await hasLedger(warehouse))) return [];
+    if (!(await hasRecords(warehouse))) return [];
     const found: Gone[] = [];
     for (const { source: one, tables: of } of watched.values()) {
       // Those that nothing was loaded into yet have nothing to lose.
@@ -142,8 +142,8 @@ function watchedBy(tables: readonly Table[]): Map<string, Watched> {
   return watched;
 }
 
-/** A warehouse that others prepared has no ledger until a batch is loaded. */
-async function hasLedger({ db, ledger }: Connection): Promise<boolean> {
+/** A warehouse that others prepared has no records of single rows until a batch is loaded. */
+async function hasRecords({ db, ledger }: Connection): Promise<boolean> {
   const { there } = await db.one<{ there: boolean }>(
     parameterised(
       "select bool_and(to_regclass(t) is not null) as there from unnest($1::text[]) t",

@@ -18,10 +18,10 @@ import {
   changesFrom,
   checkComparable,
   checkThere,
-  newestLoad,
   pendingFrom,
-  skippedBatches,
   sinceOf,
+  skippedBatches,
+  theNewestLoad,
   whyNotCompared,
 } from "./comparable.ts";
 import { Comparison } from "./comparison.ts";
@@ -93,7 +93,7 @@ export async function reconcile(
     // The warehouse first: whatever the source has in its later snapshot and the batch has not is newer than the batch.
     const warehouse = await open(connectWarehouse);
     await begin(warehouse);
-    const loaded = await newestLoad(warehouse);
+    const loaded = await theNewestLoad(warehouse);
     const { manifest, sha256 } = await readChained(buckets.ingestion, loaded.batch);
     if (loaded.sha256 !== null && loaded.sha256 !== sha256)
       throw new ReconciliationError(
@@ -160,7 +160,7 @@ export async function reconcile(
     return {
       batch: loaded.batch,
       committedAt: manifest.committed_at,
-      loadedAt: loaded.at,
+      loadedAt: loaded.loadedAt,
       fenceAge: fenceAge({ ...snapshot, fence: manifest.fence }),
       isWhole: manifest.cursor === null,
       tables: reports,
