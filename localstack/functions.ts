@@ -236,8 +236,6 @@ function launch(options: FunctionOptions): ChildProcess {
     stdio: ["ignore", "pipe", "pipe", "ipc"],
     env: {
       ...Object.fromEntries(inherited.map((variable) => [variable, process.env[variable]])),
-      // Of a bundle it would tell nobody anything.
-      ...(runsSources ? { NODE_V8_COVERAGE: process.env["NODE_V8_COVERAGE"] } : {}),
       AWS_LAMBDA_FUNCTION_NAME: name,
       AWS_LAMBDA_FUNCTION_VERSION: "$LATEST",
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memoryMb),

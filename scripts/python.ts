@@ -36,11 +36,21 @@ export function getPython(name: string, requirements: string): (program: string)
       "this needs Python 3.11 or later, with its venv module (Debian: apt install python3-venv); none was found",
     );
   rmSync(folder, { recursive: true, force: true });
+  // What is imported is compiled then, and most never is.
   for (const [command, args] of [
     [python, ["-m", "venv", folder]],
     [
       program("python"),
-      ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements],
+      [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-compile",
+        "--disable-pip-version-check",
+        "-r",
+        requirements,
+      ],
     ],
   ] as const) {
     const { status, stdout, stderr } = run(command, args);
