@@ -124,12 +124,14 @@ export async function agreedRange(bucket: string, from: number): Promise<number 
   return agreed?.manifest.to;
 }
 
-/** Everything that was ever agreed on, in order. */
+/** Everything that was ever agreed on, as far as it can be read. */
 async function listRanges(bucket: string): Promise<AgreedRange[]> {
   const keys = await listKeys(bucket, RANGES, "");
   const ranges: AgreedRange[] = [];
   for (const from of keys.flatMap((key) => rangeFrom(key) ?? [])) {
-    const to = await agreedRange(bucket, from);
+    const to = await agreedRange(bucket, from).catch((error: unknown) => {
+      if (!(error instanceof ManifestError)) throw error;
+    });
     if (to !== undefined) ranges.push({ from, to });
   }
   return ranges;

@@ -304,6 +304,11 @@ describe("a compaction", () => {
         expect((await found()).join("\n"))
           .to.include(`object ${batch}: `)
           .and.include(said);
+        // What was agreed on is a hint here, and no more.
+        await p.put("processed", rangeKey(from), "{");
+        expect((await found()).join("\n")).to.include(
+          `${own!.key} is gone, though a manifest names it; restore it from its version`,
+        );
         await p.put("processed", own!.key, await restored(own!.key));
       }
     });
