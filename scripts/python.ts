@@ -36,7 +36,6 @@ export function getPython(name: string, requirements: string): (program: string)
       "this needs Python 3.11 or later, with its venv module (Debian: apt install python3-venv); none was found",
     );
   rmSync(folder, { recursive: true, force: true });
-  // What is imported is compiled then, and most never is.
   for (const [command, args] of [
     [python, ["-m", "venv", folder]],
     [
@@ -46,6 +45,7 @@ export function getPython(name: string, requirements: string): (program: string)
         "pip",
         "install",
         "--quiet",
+        // What is imported is compiled then; most never is.
         "--no-compile",
         "--disable-pip-version-check",
         "-r",

@@ -57,7 +57,7 @@ type Part = keyof typeof OPTIONS;
 
 /** What the Lambdas run, tested on the Node that they run it on; everything else on that of this machine, which runs it. */
 const FUNCTIONS: readonly Part[] = ["memory", "pipeline-e-z", "pipeline-a-d", "service"];
-/** Whose coverage tells nothing: what they run is run by others too, or is none of src/, cli/ and tables/. It costs a fifth more. */
+/** Whose coverage tells nothing: what they run is run by others too, or in processes of its own, or is none of src/, cli/ and tables/. It costs a fifth more. */
 const UNCOVERED: readonly Part[] = ["machine", "attacks", "memory"];
 
 const { positionals } = parseArgs({ allowPositionals: true });

@@ -31,6 +31,13 @@ export async function concerning<T>(concern: Concern, work: () => Promise<T>): P
   }
 }
 
+/** For `catch`: an error of that kind says nothing here, and any other is thrown again. */
+export const ignoring =
+  (kind: new (...args: never[]) => Error) =>
+  (error: unknown): undefined => {
+    if (!(error instanceof kind)) throw error;
+  };
+
 /** The promise itself, which may fail before anybody waits for it: whoever does then is told. */
 export function awaitedLater<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);

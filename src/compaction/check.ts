@@ -1,9 +1,11 @@
 /** Are the compactions whole, and do they hold the rows that they stand for? */
 import { isDeepStrictEqual } from "node:util";
 import { eachOf } from "../at-once.ts";
+import { ignoring } from "../errors.ts";
 import {
   checkStandsFor,
   contentOf,
+  goneOfBatch,
   listCompactions,
   objectsIn,
   readCompaction,
@@ -142,15 +144,15 @@ export class CompactionsCheck {
     return true;
   }
 
-  /**
-   * The rows of a batch's object that is gone; undefined where no compaction has them.
-   * @throws ManifestError, ObjectError as {@link Compacted.find}
-   */
-  async rowsOf(of: OfBatch, object: LakeObject): Promise<ParquetRows | undefined> {
-    const part = await this.partOf(of, object);
-    // It says why, where it can.
-    if (!part) await this.#compacted.find(of, object);
-    return part && this.#compacted.rowsIn(part);
+  /** The rows of a batch's object that is gone. @throws ObjectError where no compaction has them */
+  async rowsOf(of: OfBatch, object: LakeObject): Promise<ParquetRows> {
+    // One that does not follow those before it has them all the same. What is wrong with a compaction is told of the compaction.
+    const part =
+      (await this.partOf(of, object)) ??
+      (await this.#compacted.find(of, object).catch(ignoring(ManifestError)));
+    if (!part || this.#damaged.has(part.compacted.key))
+      throw await goneOfBatch(this.#bucket, of.batch, object);
+    return this.#compacted.rowsIn(part);
   }
 
   /** Holds each compaction against the manifests that there are. @param find undefined where a batch's cannot be read */

@@ -1,6 +1,12 @@
 /** Rows of batches whose own objects are gone, from the compactions that stand for those. */
 import { awaitedLater } from "../errors.ts";
-import { Compactions, type CompactedObject, type OfBatch, type Part } from "../lake/compactions.ts";
+import {
+  Compactions,
+  goneOfBatch,
+  type CompactedObject,
+  type OfBatch,
+  type Part,
+} from "../lake/compactions.ts";
 import type { LakeObject, ProcessedManifest, Read } from "../lake/manifest.ts";
 import { getContentFromFile } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
@@ -38,12 +44,13 @@ export class Compacted {
   }
 
   /**
-   * The rows of a batch's object, from the compaction that stands for the batch; undefined where none does.
-   * @throws ManifestError, ObjectError where the compaction is not what was committed, or stands for another batch
+   * The rows of a batch's object that is gone, from the compaction that stands for the batch.
+   * @throws ObjectError where none does; ManifestError, ObjectError where it is not what was committed, or stands for another
+   *   batch
    */
-  async rowsOf(of: OfBatch, object: LakeObject): Promise<ParquetRows | undefined> {
+  async rowsOf(of: OfBatch, object: LakeObject): Promise<ParquetRows> {
     const part = await this.find(of, object);
-    if (!part) return undefined;
+    if (!part) throw await goneOfBatch(this.#bucket, of.batch, object);
     const rows = await this.rowsIn(part);
     this.read.add(of.batch);
     return rows;

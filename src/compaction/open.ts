@@ -1,7 +1,7 @@
 /** A batch's object: its own, or where that is gone the compaction's that stands for it. */
 import type { OfBatch } from "../lake/compactions.ts";
 import type { LakeObject } from "../lake/manifest.ts";
-import { getIfThere, goneError } from "../lake/objects.ts";
+import { getIfThere } from "../lake/objects.ts";
 import type { ParquetCodec } from "../parquet/codec.ts";
 import { rowsOf, type ParquetRows } from "../parquet/rows.ts";
 import type { Compacted } from "./compacted.ts";
@@ -20,8 +20,5 @@ export async function openObject(
 ): Promise<ParquetRows> {
   const bytes = await getIfThere(bucket, object);
   const where = `s3://${bucket}/${object.key}`;
-  if (bytes) return rowsOf(codec, bytes, { ...object, where });
-  const rows = await compacted.rowsOf(of, object);
-  if (!rows) throw goneError(bucket, object);
-  return rows;
+  return bytes ? rowsOf(codec, bytes, { ...object, where }) : compacted.rowsOf(of, object);
 }

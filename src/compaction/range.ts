@@ -1,5 +1,6 @@
 /** Which batches the next compaction takes. */
 import { eachOf } from "../at-once.ts";
+import { ignoring } from "../errors.ts";
 import { agreedRange, newestCompaction, type Compaction } from "../lake/compactions.ts";
 import {
   ManifestError,
@@ -118,14 +119,8 @@ export async function readBatches(
 async function readBatch(bucket: string, batch: number): Promise<Batch> {
   const { skipped_why: skipped } = await readReceipt(bucket, batch);
   if (skipped !== undefined) {
-    const sha256 = await readProcessedManifest(bucket, batch).then(
-      (found) => found?.sha256 ?? null,
-      (error: unknown) => {
-        if (error instanceof ManifestError) return null;
-        throw error;
-      },
-    );
-    return { batch, isSkipped: true, sha256, objects: [], deleted: [] };
+    const found = await readProcessedManifest(bucket, batch).catch(ignoring(ManifestError));
+    return { batch, isSkipped: true, sha256: found?.sha256 ?? null, objects: [], deleted: [] };
   }
   const found = await readProcessedManifest(bucket, batch);
   if (!found) throw missing(bucket, batch, "and its batch was loaded");

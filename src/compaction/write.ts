@@ -1,9 +1,9 @@
 /** The rows of many small files in few large ones: of one table, in the order of their batches. */
 import { isDeepStrictEqual } from "node:util";
-import { awaitedLater } from "../errors.ts";
-import type { CompactedObject } from "../lake/compactions.ts";
+import { awaitedLater, concerning } from "../errors.ts";
+import { goneOfBatch, type CompactedObject } from "../lake/compactions.ts";
 import { sha256, type LakeObject } from "../lake/manifest.ts";
-import { getContentFromFile, writeFileToS3 } from "../lake/objects.ts";
+import { getIfThere, writeFileToS3 } from "../lake/objects.ts";
 import type { FileWriter, ParquetCodec } from "../parquet/codec.ts";
 import { columnsIn, rowsOf } from "../parquet/rows.ts";
 import { GROUP_ROWS, PARQUET, type FileColumn } from "../parquet/schema.ts";
@@ -82,13 +82,20 @@ async function* fetchAhead(
       const { object } = pieces[next]!;
       if (under.length > 0 && bytes + object.bytes > AHEAD.bytes) break;
       bytes += object.bytes;
-      under.push([pieces[next]!, awaitedLater(getContentFromFile(bucket, object))]);
+      under.push([pieces[next]!, awaitedLater(fetchPiece(bucket, pieces[next]!))]);
     }
     const [piece, fetched] = under.shift()!;
     yield [piece, await fetched];
     bytes -= piece.object.bytes;
   }
 }
+
+const fetchPiece = (bucket: string, { batch, object }: Piece): Promise<Buffer> =>
+  concerning({ batch, table: object.table }, async () => {
+    const bytes = await getIfThere(bucket, object);
+    if (!bytes) throw await goneOfBatch(bucket, batch, object);
+    return bytes;
+  });
 
 /** An object in the making: rows wait until there are enough for a row group. */
 class Gathering {

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
+  goneOfBatch,
   listCompactions,
   objectsIn,
   readCompaction,
@@ -24,7 +25,7 @@ import {
   type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { getContentFromFile } from "../lake/objects.ts";
+import { getIfThere } from "../lake/objects.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
 import { eachOf } from "../at-once.ts";
 
@@ -82,10 +83,12 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
       `there is no batch ${asOf}: the newest of s3://${bucket} is ${newest}${why === undefined ? "" : `, as ${why}`}`,
     );
   let copied = 0;
-  await eachOf(committed(lake, asOf ?? newest), AT_ONCE, async (object) => {
+  await eachOf(committed(lake, asOf ?? newest), AT_ONCE, async ({ batch, object }) => {
     const file = path.join(folder, object.key);
     if (await isThere(file)) return;
-    await put(folder, file, await getContentFromFile(bucket, object));
+    const bytes = await getIfThere(bucket, object);
+    if (!bytes) throw await goneOfBatch(bucket, batch, object);
+    await put(folder, file, bytes);
     copied++;
   });
   return { newest, ...(why === undefined ? {} : { why }), copied };
@@ -108,7 +111,10 @@ function lastOf({ manifests, receipts }: Omit<Lake, "compactions">): number {
 }
 
 /** The objects that are there up to a batch, as the view etl_object has them. */
-function committed({ manifests, compactions, receipts }: Lake, newest: number): LakeObject[] {
+function committed(
+  { manifests, compactions, receipts }: Lake,
+  newest: number,
+): { readonly batch: number; readonly object: LakeObject }[] {
   const ofBatch = new Map(receipts.map((receipt) => [receipt.batch, receipt]));
   const isLoaded = (batch: number, table: string): boolean => {
     const receipt = ofBatch.get(batch);
@@ -119,9 +125,13 @@ function committed({ manifests, compactions, receipts }: Lake, newest: number): 
       .filter(({ batch }) => batch <= newest)
       .filter(({ batch }) => !compactions.some(({ from, to }) => from <= batch && batch <= to))
       .flatMap(({ batch, objects, deleted }) =>
-        [...objects, ...deleted].filter(({ table }) => isLoaded(batch, table)),
+        [...objects, ...deleted]
+          .filter(({ table }) => isLoaded(batch, table))
+          .map((object) => ({ batch, object })),
       ),
-    ...compactions.filter(({ from }) => from <= newest).flatMap(objectsIn),
+    ...compactions
+      .filter(({ from }) => from <= newest)
+      .flatMap((one) => objectsIn(one).map((object) => ({ batch: one.to, object }))),
   ];
 }
 

@@ -1,7 +1,7 @@
 /** Compactions of the processed bucket: what each says that it stands for, and where the objects are that hold it. */
 import * as v from "valibot";
 import { listKeys } from "../aws/s3.ts";
-import { awaitedLater } from "../errors.ts";
+import { awaitedLater, ignoring } from "../errors.ts";
 import type { Stretch } from "../vectors.ts";
 import {
   COMPACTIONS,
@@ -23,7 +23,7 @@ import {
   type LakeObject,
   type Read,
 } from "./manifest.ts";
-import { goneError } from "./objects.ts";
+import { goneError, type ObjectError } from "./objects.ts";
 
 const batchNumber = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -99,7 +99,6 @@ export const commitCompaction = (
   putJsonOnce(bucket, compactionKey(manifest.to), manifest);
 
 const range = v.object({ from: batchNumber, to: batchNumber });
-type AgreedRange = v.InferOutput<typeof range>;
 
 /**
  * Agrees on the last batch of the compaction that begins at batch `from`: what the first run says goes for all of them. Without
@@ -124,17 +123,26 @@ export async function agreedRange(bucket: string, from: number): Promise<number 
   return agreed?.manifest.to;
 }
 
-/** Everything that was ever agreed on, as far as it can be read. */
-async function listRanges(bucket: string): Promise<AgreedRange[]> {
-  const keys = await listKeys(bucket, RANGES, "");
-  const ranges: AgreedRange[] = [];
-  for (const from of keys.flatMap((key) => rangeFrom(key) ?? [])) {
-    const to = await agreedRange(bucket, from).catch((error: unknown) => {
-      if (!(error instanceof ManifestError)) throw error;
-    });
-    if (to !== undefined) ranges.push({ from, to });
-  }
-  return ranges;
+/**
+ * What is said of an object of a batch that is gone, and that no compaction has: where the batch was to be compacted and that
+ * compaction is not there, it is what is missed. What was agreed on is a hint here: a damaged one says nothing.
+ */
+export async function goneOfBatch(
+  bucket: string,
+  batch: number,
+  object: LakeObject,
+): Promise<ObjectError> {
+  const firsts = (await listKeys(bucket, RANGES, "")).flatMap((key) => rangeFrom(key) ?? []);
+  const from = firsts.findLast((first) => first <= batch);
+  const to = from && (await agreedRange(bucket, from).catch(ignoring(ManifestError)));
+  if (!to || to < batch || (await listCompactions(bucket)).includes(to))
+    return goneError(bucket, object);
+  return goneError(
+    bucket,
+    object,
+    `batches ${from} to ${to} were to be compacted, and s3://${bucket}/${compactionKey(to)} is not there: ` +
+      "restore that where it was there once, else the object, from its version",
+  );
 }
 
 /** Compactions whose manifests are kept: batches are asked for in their order. */
@@ -162,26 +170,21 @@ export class Compactions {
   #ends: Promise<number[]> | undefined;
   /** By last batch, those first that were asked for least recently. */
   readonly #manifests = new Map<number, Promise<Index>>();
-  #ranges: Promise<readonly AgreedRange[]> | undefined;
 
   constructor(bucket: string) {
     this.#bucket = bucket;
   }
 
   /**
-   * Where the rows of a batch's object that is gone are; undefined where no compaction stands for the batch, or the batch
-   * was skipped.
-   * @throws ManifestError where the compaction is not what was committed, or stands for another batch; ObjectError where one
-   *   was to stand for the batch, and is not there
+   * Where the rows of a batch's object are; undefined where no compaction stands for the batch, or the batch was skipped.
+   * @throws ManifestError where the compaction is not what was committed, or stands for another batch
    */
   async find(of: OfBatch, object: LakeObject): Promise<Part | undefined> {
     const { batch } = of;
     const to = await this.#endFor(batch);
-    const index = to === undefined ? undefined : await this.#index(to);
-    if (to === undefined || !index || batch < index.manifest.from) {
-      await this.#checkNoneIsLost(batch, object);
-      return undefined;
-    }
+    if (to === undefined) return undefined;
+    const index = await this.#index(to);
+    if (batch < index.manifest.from) return undefined;
     checkStandsFor(this.#bucket, index.manifest, of);
     const part = index.find(batch, object);
     if (!part) return undefined;
@@ -198,20 +201,6 @@ export class Compactions {
     if (batch <= (ends.at(-1) ?? 0)) return ends.find((to) => to >= batch);
     this.#ends = listCompactions(this.#bucket);
     return (await this.#ends).find((to) => to >= batch);
-  }
-
-  /** @throws ObjectError where runs agreed to compact the batch: it is that compaction's manifest that is missed */
-  async #checkNoneIsLost(batch: number, object: LakeObject): Promise<void> {
-    const ranges = await (this.#ranges ??= listRanges(this.#bucket));
-    const agreed = ranges.find(({ from, to }) => from <= batch && batch <= to);
-    if (!agreed) return;
-    const { from, to } = agreed;
-    throw goneError(
-      this.#bucket,
-      object,
-      `batches ${from} to ${to} were to be compacted, and s3://${this.#bucket}/${compactionKey(to)} is not there: ` +
-        "restore that where it was there once, else the object, from its version",
-    );
   }
 
   #index(to: number): Promise<Index> {

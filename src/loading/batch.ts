@@ -23,10 +23,7 @@ const TEXT_BYTES = 4 << 20;
 const VALUE_BYTES = { int32: 4, float64: 8, boolean: 1, bigint: 40, text: Infinity } as const;
 
 /** Gives the rows of an object that is gone, where the lake has them elsewhere. @throws ManifestError, ObjectError */
-export type Instead = (
-  of: Read<ProcessedManifest>,
-  object: LakeObject,
-) => Promise<ParquetRows | undefined>;
+export type Instead = (of: Read<ProcessedManifest>, object: LakeObject) => Promise<ParquetRows>;
 
 /** An object that was fetched and verified. */
 type Fetched = (codec: ParquetCodec) => ParquetRows;
@@ -173,9 +170,9 @@ export class BatchFiles {
       const bytes = await getIfThere(this.bucket, object);
       const where = `s3://${this.bucket}/${object.key}`;
       if (bytes) return (codec) => rowsOf(codec, bytes, { ...object, where });
-      const of = this.#instead && (await this.manifest);
-      const rows = of && (await this.#instead?.(of, object));
-      if (!rows) throw goneError(this.bucket, object);
+      const of = await this.manifest;
+      if (!of || !this.#instead) throw goneError(this.bucket, object);
+      const rows = await this.#instead(of, object);
       return () => rows;
     });
   }

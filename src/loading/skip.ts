@@ -1,3 +1,4 @@
+import { ignoring } from "../errors.ts";
 import { HINTS } from "../lake/keys.ts";
 import {
   ManifestError,
@@ -56,10 +57,6 @@ async function readIfPossible(
   bucket: string,
   batch: number,
 ): Promise<ProcessedManifest | undefined> {
-  try {
-    return (await readProcessedManifest(bucket, batch))?.manifest;
-  } catch (error) {
-    if (error instanceof ManifestError) return undefined;
-    throw error;
-  }
+  const found = await readProcessedManifest(bucket, batch).catch(ignoring(ManifestError));
+  return found?.manifest;
 }

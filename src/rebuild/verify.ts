@@ -202,8 +202,8 @@ class Lake {
     // What was skipped is in no compaction: nobody wanted it.
     const isSkipped = this.#isSkipped(of.batch);
     if (!bytes) {
-      const rows = isSkipped ? undefined : await this.compactions.rowsOf(of, object);
-      if (!rows) throw goneError(bucket, object);
+      if (isSkipped) throw goneError(bucket, object);
+      const rows = await this.compactions.rowsOf(of, object);
       await rows.read(fileColumns({}));
       this.compacted++;
       return;

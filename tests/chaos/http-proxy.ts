@@ -8,6 +8,7 @@ import {
 } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { awaitedLater } from "../../src/errors.ts";
 import type { Injury, Meet, Request } from "./calls.ts";
 
 /** Stands between a function and AWS. */
@@ -96,7 +97,7 @@ async function suffer(injury: Injury, patient: Patient): Promise<void> {
     case "run": {
       if (injury.when === "before") await injury.run();
       if (injury.when === "before" && injury.next === "cut") return cut();
-      const passing = pass();
+      const passing = awaitedLater(pass());
       if (injury.when === "meanwhile") await injury.run();
       if (injury.when === "meanwhile" && injury.next === "cut") {
         cut();

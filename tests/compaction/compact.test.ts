@@ -1,9 +1,13 @@
 // A compaction is there whole or not at all, once, whoever else is at it; and what is wrong with one is named.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { compactionKey, manifestKey, rangeKey, receiptKey } from "../../src/lake/keys.ts";
 import type { CompactedObject, Compaction } from "../../src/lake/compactions.ts";
 import { sha256 } from "../../src/lake/manifest.ts";
 import { Compacted } from "../../src/compaction/compacted.ts";
 import { retire } from "../../src/compaction/retire.ts";
+import { copyLake } from "../../src/lake-sql/copy.ts";
 import { codecNamed } from "../../src/parquet/codec.ts";
 import { BATCH_COLUMN, fileColumns } from "../../src/parquet/schema.ts";
 import { verify, type LakeProblem } from "../../src/rebuild/verify.ts";
@@ -284,33 +288,61 @@ describe("a compaction", () => {
       );
     });
 
-    it("is named to those who miss an object of its batches where its own manifest is lost, the newest's too", async () => {
+    it("is what is missed where an object of its batches is gone, and its own manifest is lost", async () => {
+      const { PROCESSED_BUCKET: bucket } = p.env;
       for (const [batch, from, to] of [
-        [5, 4, 5],
         [2, 1, 3],
+        [5, 4, 5],
       ] as const) {
         const [own] = (await p.processed(batch)).objects;
         const of = { batch, sha256: sha256(await p.get("processed", manifestKey(batch))) };
         await p.remove("processed", own!.key);
         await p.remove("processed", compactionKey(to));
+        const gone = `${own!.key} is gone, though a manifest names it; `;
         const said =
-          `${own!.key} is gone, though a manifest names it; batches ${from} to ${to} were to be compacted, and ` +
-          `s3://${p.env.PROCESSED_BUCKET}/${compactionKey(to)} is not there: restore that`;
-        const compacted = new Compacted(p.env.PROCESSED_BUCKET, await codecNamed());
-        const error = await failureOf(compacted.rowsOf(of, own!));
-        expect(`${error}`)
+          `${gone}batches ${from} to ${to} were to be compacted, and s3://${bucket}/${compactionKey(to)} ` +
+          "is not there: restore that";
+        const compacted = new Compacted(bucket, await codecNamed());
+        expect(`${await failureOf(compacted.rowsOf(of, own!))}`)
           .to.match(/^ObjectError/)
           .and.include(said);
         expect((await found()).join("\n"))
           .to.include(`object ${batch}: `)
           .and.include(said);
-        // What was agreed on is a hint here, and no more.
+        const copy = mkdtempSync(path.join(tmpdir(), "lost-compaction-test-"));
+        expect(`${await failureOf(copyLake(bucket, copy))}`).to.include(said);
+        rmSync(copy, { recursive: true });
+        if (from === 4) expect(`${await failureOf(compactWith(p, { to: 6 }))}`).to.include(said);
+        // What was agreed on is a hint here, and no more: neither of these batches, nor of others.
+        const agreed = await p.get("processed", rangeKey(from));
         await p.put("processed", rangeKey(from), "{");
-        expect((await found()).join("\n")).to.include(
-          `${own!.key} is gone, though a manifest names it; restore it from its version`,
-        );
+        expect((await found()).join("\n")).to.include(`${gone}restore it from its version`);
+        await p.put("processed", rangeKey(from), agreed);
         await p.put("processed", own!.key, await restored(own!.key));
       }
+      await p.put("processed", rangeKey(1), "{");
+      const [later] = (await p.processed(6)).objects;
+      await p.remove("processed", later!.key);
+      expect((await found()).join("\n")).to.include(
+        `object 6: s3://${bucket}/${later!.key} is gone, though a manifest names it; restore it`,
+      );
+      await p.put("processed", later!.key, await restored(later!.key));
+    });
+
+    it("has the rows of its batches though it does not follow the one before, and names what it cannot have", async () => {
+      const [own] = (await p.processed(5)).objects;
+      await p.remove("processed", own!.key);
+      await p.remove("processed", compactionKey(3));
+      const broken = await found();
+      expect(broken).to.have.length(1);
+      expect(broken[0]).to.match(/^compaction 5: /);
+      await p.put("processed", compactionKey(5), "{");
+      expect((await found()).join("\n"))
+        .to.match(/^compaction 5: .+ is not JSON/)
+        .and.include(
+          `object 5: s3://${p.env.PROCESSED_BUCKET}/${own!.key} is gone, though a manifest names it; restore it`,
+        );
+      await p.put("processed", own!.key, await restored(own!.key));
     });
 
     it("is named where it is no JSON, or says something else than its key", async () => {
@@ -433,11 +465,11 @@ describe("a compaction", () => {
           const expected = await codec.read(await p.get("processed", object.key), columns);
           const plain = (vectors: typeof expected): unknown =>
             vectors.map(({ values, nulls }) => [[...values], nulls && [...nulls].includes(1)]);
-          expect(plain(await rows!.read(columns))).to.deep.equal(plain(expected));
+          expect(plain(await rows.read(columns))).to.deep.equal(plain(expected));
         }
         expect(compacted.read.size).to.equal(5);
-        const later = await compacted.rowsOf({ batch: 6, sha256: "" }, own[0]!);
-        expect(later).to.equal(undefined);
+        const later = await failureOf(compacted.rowsOf({ batch: 6, sha256: "" }, own[0]!));
+        expect(`${later}`).to.match(/^ObjectError: .+ is gone/);
       }
     });
 

@@ -77,6 +77,7 @@ describe("the local AWS", () => {
     const hanging = expect(local.put("a", "1")).to.be.rejected;
     const socket = connect(local.aws.port, "127.0.0.1");
     await once(socket, "connect");
+    socket.on("error", () => undefined);
     await eventually(() => expect(local.aws.requests.get("PutObject")).to.equal(1));
     await local.aws.stop();
     await hanging;

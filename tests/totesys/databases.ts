@@ -10,6 +10,7 @@ const opened: Database[] = [];
 /** Opens a database; `closeDatabases` closes it. */
 export function open(credentials: PgCredentials): Database {
   const db = pgp({ ...credentials });
+  db.$pool.on("error", () => undefined);
   opened.push(db);
   return db;
 }
