@@ -34,11 +34,13 @@ export async function openLake(
 }
 
 /**
- * Up to `limit` rows of what SQL asks for.
- * @throws LakeError with what DuckDB says of it
+ * Up to `limit` rows of what one statement asks for.
+ * @throws LakeError with what DuckDB says of it, or where there are several
  */
 export async function ask(duckdb: DuckDBConnection, sql: string, limit: number): Promise<Answer> {
   try {
+    const { count } = await duckdb.extractStatements(sql);
+    if (count !== 1) throw new Error(`expected one statement, found ${count}: ask one at a time`);
     const reader = await duckdb.runAndReadUntil(sql, limit + 1);
     const rows = reader.getRowObjectsJson() as Answer["rows"];
     return {

@@ -1,4 +1,5 @@
 /** What was rebuilt, compared or verified, in words. */
+import { compactionKey } from "../../src/lake/keys.ts";
 import type { BatchDifference } from "../../src/rebuild/compare-processed.ts";
 import type { RowDifference } from "../../src/rebuild/compare-warehouses.ts";
 import type { Verification } from "../../src/rebuild/verify.ts";
@@ -60,7 +61,7 @@ const unknownProblems = ({ problems }: Verification): Verification["problems"] =
 export const isWhole = (verified: Verification): boolean => unknownProblems(verified).length === 0;
 
 export function tellVerified(verified: Verification, terminal: Terminal): void {
-  const { batches, processed, objects, bytes, orphans, compactions, compacted, problems } =
+  const { batches, processed, objects, bytes, orphans, compactions, begun, compacted, problems } =
     verified;
   const known = problems.filter(({ skipped }) => skipped !== undefined);
   const unknown = unknownProblems(verified);
@@ -71,14 +72,23 @@ export function tellVerified(verified: Verification, terminal: Terminal): void {
       `${counted(objects, "object")}, ${size(bytes)}`,
   );
   if (orphans > 0)
-    terminal.field("Orphans", `${counted(orphans, "object")} that no manifest names: no harm`);
+    terminal.field(
+      "Orphans",
+      `${counted(orphans, "object")} that no manifest names: no harm, unless a manifest is lost`,
+    );
   if (compactions > 0)
     terminal.field(
       "Compactions",
       `${whole(compactions)}` +
         (compacted > 0
-          ? `; ${counted(compacted, "object")} of batches that are gone are read there`
+          ? `; ${counted(compacted, "object")} of the batches ${compacted === 1 ? "is" : "are"} gone, and read there`
           : ""),
+    );
+  if (begun)
+    terminal.field(
+      "Begun",
+      `a compaction of batches ${whole(begun.from)} to ${whole(begun.to)} that is not there: it is at work, or died and the next one ends it; ` +
+        `or ${compactionKey(begun.to)} is lost: restore it from its version, where it has one`,
     );
   for (const { batch, message, skipped } of known)
     terminal.field("Known", `batch ${batch} was skipped (${skipped}): ${message}`);

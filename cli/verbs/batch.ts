@@ -78,10 +78,11 @@ function show(terminal: Terminal, found: Batch, verify: string): void {
     terminal.item(name, `${bar.padEnd(width)} ${duration(end_ms - start_ms).padStart(9)}  `);
   }
   terminal.heading("Objects");
-  for (const { bucket, key, rows, bytes, verified, compacted } of found.objects)
+  for (const { bucket, key, rows, bytes, verified, damage, compacted } of found.objects)
     terminal.field(
       !verified ? "DAMAGED" : compacted === undefined ? "whole" : "compacted",
       `${key} (${bucket} bucket; ${counted(rows, "row")}, ${size(bytes)})` +
+        (damage === undefined ? "" : `: ${damage}`) +
         (compacted === undefined ? "" : `: it is gone, its rows are in ${compacted}`),
     );
   if (found.effects.length === 0) return;

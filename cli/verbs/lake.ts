@@ -44,7 +44,7 @@ export const lake = defineVerb({
   command: "lake <action> [question]",
   describe: "the star's tables over the lake's files, for other engines; many small files as few",
   about:
-    'sql: prints views for DuckDB, Spark, Athena or ClickHouse, with the rows of the warehouse, now or after any batch. query: asks a copy of the lake by DuckDB, as in totes lake query "select count(*) from fact_payment". docs/lake.md says more.\n\n' +
+    'sql: prints views for DuckDB, Spark, Athena or ClickHouse, with the rows of the warehouse, now or after any batch. query: asks a copy of the lake by DuckDB, as in totes lake query "select count(*) from fact_payment". Exit code 1: a manifest is gone, and the answer is as of the batch before. docs/lake.md says more.\n\n' +
     "compact: the rows of many batches go into few objects, as a new committed set beside the old ones. Nothing is deleted, and whoever reads, reads either. " +
     "retire: holds all compactions against the batches that they stand for, and then marks those batches' objects (tag compacted=true) for the lifecycle rule that a stage has with compactedDays. docs/compaction.md says more.",
   examples: [

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { eachOf } from "../at-once.ts";
 import { ignoring } from "../errors.ts";
 import {
+  agreedRange,
   checkStandsFor,
   contentOf,
   goneOfBatch,
@@ -40,6 +41,8 @@ export class CompactionsCheck {
   bytes = 0;
   /** Compactions that there are. */
   count = 0;
+  /** The batches of one that was begun and is not there: it is at work, or has died, or its manifest is lost. */
+  begun: Link | undefined;
   readonly keys = new Set<string>();
   readonly #bucket: string;
   readonly #codec: ParquetCodec;
@@ -61,6 +64,9 @@ export class CompactionsCheck {
     let before: { sha256: string; manifest: Compaction } | undefined;
     const ends = await listCompactions(this.#bucket);
     this.count = ends.length;
+    const from = (ends.at(-1) ?? 0) + 1;
+    const agreed = await agreedRange(this.#bucket, from).catch(ignoring(ManifestError));
+    if (agreed !== undefined) this.begun = { from, to: agreed };
     for (const to of ends)
       await this.#trying(to, async () => {
         const found = await readCompaction(this.#bucket, to);
@@ -232,6 +238,10 @@ function checkFollows(
   const where = `s3://${bucket}/${compactionKey(to)}`;
   const number = (before?.manifest.compaction ?? 0) + 1;
   const first = (before?.manifest.to ?? 0) + 1;
+  if (from > first)
+    throw new ManifestError(
+      `s3://${bucket}/${compactionKey(from - 1)} is not there, and ${where} was made after it; ${RESTORE}`,
+    );
   if (from !== first || compaction !== number)
     throw new ManifestError(
       `${where} is compaction ${compaction} from batch ${from}, expected ${number} from batch ${first}: one before it is gone, or altered`,

@@ -39,6 +39,8 @@ export interface CopiedLake {
   readonly newest: number;
   /** Why there are others behind it that are not shown; absent where there are none. */
   readonly why?: string;
+  /** Whether that is damage, rather than a matter of minutes. */
+  readonly isDamaged: boolean;
   /** Objects that were not there before. */
   readonly copied: number;
 }
@@ -91,7 +93,7 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
     await put(folder, file, bytes);
     copied++;
   });
-  return { newest, ...(why === undefined ? {} : { why }), copied };
+  return { newest, ...(why === undefined ? {} : { why }), isDamaged: wasLoaded, copied };
 }
 
 /** What a bucket says of its objects. */

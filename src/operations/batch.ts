@@ -1,5 +1,5 @@
 /** One batch: what it held, where its objects are, how long each stage took, what it did to the warehouse. */
-import { Compactions, type CompactedObject } from "../lake/compactions.ts";
+import { Compactions, goneOfBatch, type CompactedObject } from "../lake/compactions.ts";
 import {
   readIngestionManifest,
   ManifestError,
@@ -10,7 +10,7 @@ import {
   type IngestionManifest,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { getContentFromFile, getIfThere, ObjectError } from "../lake/objects.ts";
+import { getContentFromFile, getIfThere, goneError, ObjectError } from "../lake/objects.ts";
 import { hasLedger, loadsOfBatches, type Load } from "../loading/loads.ts";
 import { recordIdOf, type Table } from "../table.ts";
 import { summaryOf } from "./batches.ts";
@@ -124,11 +124,14 @@ async function objectsOf(
       ...(await Promise.all(
         all.slice(from, from + AT_ONCE).map(async ({ bucket, object }) => {
           const { table, key, rows, bytes, sha256 } = object;
-          const find = async (): Promise<CompactedObject | undefined> =>
-            processed && bucket === "processed" && key.endsWith(".parquet")
-              ? (await compactions.find({ batch: made!.batch, sha256: processed.sha256 }, object))
-                  ?.compacted
-              : undefined;
+          const find = async (): Promise<CompactedObject> => {
+            if (!processed || bucket !== "processed" || !key.endsWith(".parquet"))
+              throw goneError(buckets[bucket], object);
+            const of = { batch: processed.manifest.batch, sha256: processed.sha256 };
+            const part = await compactions.find(of, object);
+            if (!part) throw await goneOfBatch(buckets.processed, of.batch, object);
+            return part.compacted;
+          };
           const state = await stateOf(buckets[bucket], object, find);
           return { bucket, table, key, rows, bytes, sha256, ...state };
         }),
@@ -137,20 +140,20 @@ async function objectsOf(
   return found;
 }
 
-/** @param find gives what the object's rows are read from where it is gone */
+/** @param find gives what the object's rows are read from where it is gone, or throws that nothing has them */
 async function stateOf(
   bucket: string,
   object: LakeObject,
-  find: () => Promise<CompactedObject | undefined>,
-): Promise<Pick<BatchObject, "verified" | "compacted">> {
+  find: () => Promise<CompactedObject>,
+): Promise<Pick<BatchObject, "verified" | "damage" | "compacted">> {
   try {
     if (await getIfThere(bucket, object)) return { verified: true };
     const compacted = await find();
-    if (!compacted) return { verified: false };
     await getContentFromFile(bucket, compacted);
     return { verified: true, compacted: compacted.key };
   } catch (error) {
-    if (error instanceof ObjectError || error instanceof ManifestError) return { verified: false };
+    if (error instanceof ObjectError || error instanceof ManifestError)
+      return { verified: false, damage: error.message };
     throw error;
   }
 }

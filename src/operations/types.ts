@@ -178,6 +178,8 @@ export interface BatchObject {
   readonly sha256: string;
   /** Whether its bytes, read just now, have that hash; where it is gone, whether those of the compaction's object have theirs. */
   readonly verified: boolean;
+  /** Why not: what is gone or altered, and what to restore. */
+  readonly damage?: string;
   /** The compaction's object that its rows are read from, where it is gone itself. */
   readonly compacted?: string;
 }

@@ -1,5 +1,6 @@
 /** What manifests and receipts say of each other: gaps, broken chains, receipts of other runs. */
 import { manifestKey, receiptKey } from "../lake/keys.ts";
+import { RESTORE } from "../lake/manifest.ts";
 import type { Receipt } from "../lake/receipts.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import type { LakeProblem } from "./verify.ts";
@@ -76,7 +77,7 @@ function checkGaps(
       tellOf(processed)(
         "receipt",
         batch,
-        `s3://${processed}/${receiptKey(batch)} is a receipt of no batch: ${manifestKey(batch)} is not there`,
+        `s3://${processed}/${manifestKey(batch)} is not there, though ${receiptKey(batch)} is a receipt of it; ${RESTORE}`,
       );
 }
 

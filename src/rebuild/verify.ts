@@ -51,6 +51,8 @@ export interface Verification {
   /** Objects that no manifest names: what runs left behind that lost a race, or that are at work now. */
   readonly orphans: number;
   readonly compactions: number;
+  /** The batches of another one, which was begun and is not there: it is at work, or has died, or its manifest is lost. */
+  readonly begun?: { readonly from: number; readonly to: number };
   /** Of the batches' objects, those that are gone and whose rows a compaction has. */
   readonly compacted: number;
   readonly problems: readonly LakeProblem[];
@@ -95,6 +97,7 @@ export async function verify(
     bytes: lake.bytes + lake.compactions.bytes,
     orphans: await lake.countOrphans(),
     compactions: lake.compactions.count,
+    ...(lake.compactions.begun ? { begun: lake.compactions.begun } : {}),
     compacted: lake.compacted,
     problems: lake.problems,
   };

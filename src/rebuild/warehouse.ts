@@ -65,7 +65,7 @@ export async function loadAgain(
     });
     if (newest < last)
       throw new RebuildError(
-        `batch ${newest + 1} is not in ${bucket}, though batch ${to} was asked for; npx totes rebuild --verify names all that is missing`,
+        `batch ${newest + 1} is not in ${bucket}, and it is to be made up to batch ${to}; npx totes rebuild --verify names all that is missing`,
       );
   };
   for (const skip of skipped.filter(({ batch }) => batch > begin)) {

@@ -30,7 +30,9 @@ describe("totes lake", () => {
   it("has nothing to compact where all batches are new, and nothing to mark", async () => {
     const before = await stateOf(p);
     expect(await run("compact")).to.deep.include({ code: 0, err: "" });
-    expect((await run("compact")).out).to.include("Nothing to compact: fewer than two batches");
+    expect((await run("compact")).out).to.include(
+      "Nothing to compact: the newest 144 batches are left as they are",
+    );
     expect((await run("retire")).out).to.include("There is no compaction: nothing is marked.");
     expect(await stateOf(p)).to.deep.equal(before);
   });
@@ -116,7 +118,7 @@ describe("totes lake", () => {
     const verified = await callTotes(p.env, ["rebuild", "--verify"]);
     expect(verified.code).to.equal(0);
     expect(verified.out.replaceAll(/\s+/g, " ")).to.include(
-      `Compactions 2; ${own.length} objects of batches that are gone are read there`,
+      `Compactions 2; ${own.length} objects of the batches are gone, and read there`,
     );
     const rebuilt = await callTotes(p.env, ["rebuild", "--schema", "again"]);
     expect(rebuilt.code).to.equal(0);
@@ -127,6 +129,25 @@ describe("totes lake", () => {
     expect((await run("retire")).out.replaceAll(/\s+/g, " ")).to.match(
       new RegExp(`objects that are there, 0 of ${own.length}: they are the same marked 0 objects`),
     );
+  });
+
+  it("is missed where its manifest is lost, by batch and rebuild --verify, whatever became of the batches' objects", async () => {
+    const newest = (await p.keys("processed", "_compactions/")).at(-1)!;
+    expect(newest).to.equal("_compactions/0000000006.json");
+    const manifest = await p.get("processed", newest);
+    await p.remove("processed", newest);
+    const plain = ({ out }: Ran): string => out.replaceAll(/\s+/g, " ");
+    const begun = `Begun a compaction of batches 4 to 6 that is not there: it is at work, or died and the next one ends it; or ${newest} is lost: restore it`;
+    const verified = await callTotes(p.env, ["rebuild", "--verify"]);
+    expect(verified.code).to.equal(1);
+    expect(plain(verified)).to.include(begun);
+    const batch = await callTotes(p.env, ["batch", "5"]);
+    expect(batch.code).to.equal(1);
+    expect(plain(batch)).to.match(
+      /DAMAGED dim_staff\/\S+ \([^)]+\): \S+ is gone, though a manifest names it; batches 4 to 6 were to be compacted, and \S+0000000006\.json is not there: restore that/,
+    );
+    await p.put("processed", newest, manifest);
+    expect(plain(await callTotes(p.env, ["rebuild", "--verify"]))).to.not.include("Begun");
   });
 
   it("as a function compacts what is due, and says what it cannot take", async () => {

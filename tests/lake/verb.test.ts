@@ -106,6 +106,7 @@ describe("totes lake", () => {
       [["query"], 'say what to ask: totes lake query "select …"'],
       [["query", "no/such.sql"], "no/such.sql cannot be read: ENOENT"],
       [["query", "select * from dim_stuff"], "LakeError: Catalog Error: Table with name dim_stuff"],
+      [["query", "select 1; select 2"], "LakeError: expected one statement, found 2"],
       [
         ["query", "select 1", "--as-of", "3"],
         "LakeError: there is no batch 3: the newest of s3://",
@@ -159,9 +160,12 @@ describe("totes lake", () => {
       const second = "_batches/0000000002.json";
       const body = await p.get("processed", second);
       await p.remove("processed", second);
-      expect((await call("query", asked)).out.replaceAll(/\s+/g, " ")).to.include(
+      const older = await call("query", asked);
+      expect(older.code).to.equal(1);
+      expect(older.out.replaceAll(/\s+/g, " ")).to.include(
         `As of batch 1: the manifest of batch 2 is gone: restore s3://${p.env.PROCESSED_BUCKET}/${second} from its version.`,
       );
+      expect((await call("query", asked, "--as-of", "1")).code).to.equal(0);
       await p.put("processed", second, body);
     });
 

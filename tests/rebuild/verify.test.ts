@@ -129,7 +129,9 @@ describe("verify", () => {
   it("names a manifest that is gone, of the processed bucket, with and without its receipt", async () => {
     const [bucket, batch, kind, message] = await onlyFound("processed", manifestKey(4), gone);
     expect([bucket, batch, kind]).to.deep.equal(["processed", 4, "receipt"]);
-    expect(message).to.include(`${receiptKey(4)} is a receipt of no batch`);
+    expect(message).to.include(
+      `${manifestKey(4)} is not there, though ${receiptKey(4)} is a receipt of it; restore`,
+    );
     expect(
       (await found(["processed", manifestKey(2), gone], ["processed", receiptKey(2), gone])).map(
         ([where, number, what]) => [where, number, what],

@@ -270,7 +270,7 @@ describe("a warehouse that is made again", () => {
       await expect(
         inSchema("holey", (rebuilt) => loadAgain(rebuilt, lake, history.newest)),
       ).to.be.rejectedWith(
-        `batch 4 is not in ${lake.bucket}, though batch ${history.newest} was asked for; npx totes rebuild --verify names all that is missing`,
+        `batch 4 is not in ${lake.bucket}, and it is to be made up to batch ${history.newest}; npx totes rebuild --verify names all that is missing`,
       );
     } finally {
       await p.put("processed", "_batches/0000000004.json", bytes);

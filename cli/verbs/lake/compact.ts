@@ -62,7 +62,7 @@ export async function compact(
   if (done.length === 0)
     terminal.paragraph(
       to === undefined
-        ? `Nothing to compact: fewer than two batches are loaded, in no compaction, and older than the newest ${whole(keep)} (--keep).`
+        ? `Nothing to compact: the newest ${whole(keep)} batches are left as they are (--keep), and of those before them fewer than two are loaded and in no compaction. --to takes all up to a batch, however new.`
         : `Nothing to compact: a compaction has batch ${whole(to)} already.`,
     );
   return 0;

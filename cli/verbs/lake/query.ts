@@ -32,7 +32,10 @@ export interface QueryAsked {
   readonly limit: number | undefined;
 }
 
-/** @param useStage has the environment name the stage's bucket */
+/**
+ * @param useStage has the environment name the stage's bucket
+ * @returns the exit code: 1 where the answer is older than what was loaded
+ */
 export async function query(
   { question, asOf, limit = LIMIT }: QueryAsked,
   useStage: () => Promise<void>,
@@ -45,14 +48,14 @@ export async function query(
   const { PROCESSED_BUCKET: bucket } = getSettings("PROCESSED_BUCKET");
   const folder = path.join(COPIES, bucket);
   const tables = await getTables();
-  const { columns, rows, isMore, newest, why } = await terminal.working(
+  const { columns, rows, isMore, newest, why, isDamaged } = await terminal.working(
     "Reading the lake",
     async (now) => {
-      const { newest, why } = await copyLake(bucket, folder, asOf);
+      const { newest, ...rest } = await copyLake(bucket, folder, asOf);
       now("Asking");
       const duckdb = await openLake(tables, { lake: folder, asOf: asOf ?? newest });
       try {
-        return { ...(await ask(duckdb, sql, limit)), newest, why };
+        return { ...(await ask(duckdb, sql, limit)), newest, ...rest };
       } finally {
         duckdb.closeSync();
       }
@@ -70,9 +73,9 @@ export async function query(
       ? `  the first ${whole(limit)} rows; --limit shows more`
       : `  ${counted(rows.length, "row")}`,
   );
-  if (asOf === undefined && why !== undefined)
-    terminal.paragraph(`As of batch ${whole(newest)}: ${why}. What follows it waits for that.`);
-  return 0;
+  if (asOf !== undefined || why === undefined) return 0;
+  terminal.paragraph(`As of batch ${whole(newest)}: ${why}. What follows it waits for that.`);
+  return isDamaged ? 1 : 0;
 }
 
 async function textOf(file: string): Promise<string> {

@@ -30,6 +30,9 @@ export async function retire(
     "compared",
     `${counted(compactions, "compaction")}, row by row with those of the batches' own objects that are there, ${whole(objects)} of ${whole(objects + gone)}: they are the same`,
   );
-  terminal.field(dry ? "to mark" : "marked", `${counted(objects, "object")}, ${size(bytes)}`);
+  terminal.field(
+    dry ? "to mark" : "marked",
+    `${counted(objects, "object")}, ${size(bytes)}, those of earlier runs among them; a stage with compactedDays has S3 delete what is marked, no other does`,
+  );
   return 0;
 }
