@@ -3,12 +3,16 @@ import { lookAtBucket, s3ClockSkew } from "../aws/buckets.ts";
 import { getCredentials } from "../aws/secrets.ts";
 import { whyNotComparable } from "../ingestion/plan.ts";
 import { BATCHES } from "../lake/keys.ts";
-import { getLastUpload, readChained } from "../lake/manifest.ts";
+import { getLastUpload, listBatches, readChained } from "../lake/manifest.ts";
+import { listReceipts, readReceipt } from "../lake/receipts.ts";
 import { maySilence, whyTriggersRun } from "../loading/triggers.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { qualified } from "../postgres/sql.ts";
+import { gapsOf } from "../rebuild/verify-manifests.ts";
+import type { LakeProblem } from "../rebuild/verify.ts";
 import { getSettings } from "../settings.ts";
 import { recordIdOf } from "../table.ts";
+import type { Buckets } from "../transformation/transform.ts";
 import { counted, duration, listed, whole } from "../words.ts";
 import { functionFindings } from "./doctor-functions.ts";
 import { bad, ok, warn, type Finding } from "./finding.ts";
@@ -138,15 +142,40 @@ async function bucket(title: string, name: string, next: string): Promise<Findin
   ];
 }
 
-async function lake({ buckets }: Places): Promise<Finding> {
+async function lake(places: Places): Promise<Finding> {
   const title = "Lake";
+  const { buckets } = places;
+  const verify = command(places, "rebuild --verify");
   const newest = await getLastUpload(buckets.ingestion);
   if (!newest) return ok(title, "no batch yet");
   await readChained(buckets.ingestion, newest.manifest.batch);
+  const [lost, ...more] = await lostManifests(buckets);
+  if (lost)
+    return bad(
+      title,
+      lost.message,
+      more.length === 0 ? `${verify} reads all there is` : `${verify} names ${more.length} more`,
+    );
   return ok(
     title,
-    `batch ${whole(newest.manifest.batch)} is the newest, and follows the one before it`,
+    `batch ${whole(newest.manifest.batch)} is the newest, follows the one before it, and no manifest is missing`,
   );
+}
+
+/** Missing manifests, but for those of batches that were skipped. */
+async function lostManifests(buckets: Buckets): Promise<LakeProblem[]> {
+  // In this order: what is committed meanwhile is in no list that says it should be in another.
+  const receipted = await listReceipts(buckets.processed);
+  const transformed = await listBatches(buckets.processed, 0);
+  const ingested = await listBatches(buckets.ingestion, 0);
+  const lost: LakeProblem[] = [];
+  for (const gap of gapsOf(buckets, { receipted, transformed, ingested }))
+    if (
+      gap.kind !== "receipt" ||
+      (await readReceipt(gap.bucket, gap.batch)).skipped_why === undefined
+    )
+      lost.push(gap);
+  return lost;
 }
 
 async function queues({ queues: ask, stage }: Places): Promise<Finding> {

@@ -33,25 +33,24 @@ export function checkManifests(
   listed: Listed,
   found: Found,
 ): readonly LakeProblem[] {
-  const problems: LakeProblem[] = [];
-  const tellOf =
-    (bucket: string) =>
-    (kind: LakeProblem["kind"], batch: number, message: string): void => {
-      problems.push({ kind, bucket, batch, message });
-    };
-  checkGaps(buckets, listed, tellOf);
-  checkIngested(found, tellOf(buckets.ingestion));
-  checkProcessed(buckets, found, tellOf(buckets.processed));
+  const problems = gapsOf(buckets, listed);
+  checkIngested(found, tellInto(problems, buckets.ingestion));
+  checkProcessed(buckets, found, tellInto(problems, buckets.processed));
   return problems;
 }
 
 type Tell = (kind: LakeProblem["kind"], batch: number, message: string) => void;
 
-function checkGaps(
-  { ingestion, processed }: Buckets,
-  listed: Listed,
-  tellOf: (bucket: string) => Tell,
-): void {
+const tellInto =
+  (problems: LakeProblem[], bucket: string): Tell =>
+  (kind, batch, message) =>
+    problems.push({ kind, bucket, batch, message });
+
+/** Manifests that are missing, by what is listed. One of a batch that was skipped need not be there: its receipt says so. */
+export function gapsOf({ ingestion, processed }: Buckets, listed: Listed): LakeProblem[] {
+  const problems: LakeProblem[] = [];
+  const tellOfIngested = tellInto(problems, ingestion);
+  const tellOfProcessed = tellInto(problems, processed);
   const ingested = new Set(listed.ingested);
   const transformed = new Set(listed.transformed);
   const receipted = new Set(listed.receipted);
@@ -59,7 +58,7 @@ function checkGaps(
   const newest = Math.max(listed.ingested.at(-1) ?? 0, newestTransformed);
   for (let batch = 1; batch <= newest; batch++)
     if (!ingested.has(batch))
-      tellOf(ingestion)(
+      tellOfIngested(
         "gap",
         batch,
         `s3://${ingestion}/${manifestKey(batch)} is not there, and later ones, or what was made of it, are`,
@@ -67,18 +66,19 @@ function checkGaps(
   const loaded = listed.receipted.at(-1) ?? 0;
   for (let batch = 1; batch < loaded && batch < newestTransformed; batch++)
     if (!transformed.has(batch) && !receipted.has(batch))
-      tellOf(processed)(
+      tellOfProcessed(
         "gap",
         batch,
         `s3://${processed}/${manifestKey(batch)} is not there, and batch ${loaded} was loaded after it`,
       );
   for (const batch of receipted)
     if (!transformed.has(batch))
-      tellOf(processed)(
+      tellOfProcessed(
         "receipt",
         batch,
         `s3://${processed}/${manifestKey(batch)} is not there, though ${receiptKey(batch)} is a receipt of it; ${RESTORE}`,
       );
+  return problems;
 }
 
 function checkIngested({ ingested }: Found, tell: Tell): void {

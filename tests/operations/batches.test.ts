@@ -156,11 +156,21 @@ describe("the batches of a pipeline", () => {
             ? `s3://${processed}/${key} is not there, and its batch was loaded; restore`
             : `s3://${ingestion}/${key} is not there, and later ones, or what was made of it, are; restore`,
         );
+        const doctor = await callTotes(p.env, ["doctor"]);
+        expect(doctor.code).to.equal(1);
+        expect(doctor.out.replaceAll(/\s+/g, " ")).to.include(
+          `✗ Lake: s3://${bucket === "processed" ? processed : ingestion}/${key} is not there, `,
+        );
       } finally {
         await p.put(bucket, key, manifest);
       }
       expect((await callTotes(p.env, ["batch", "2"])).code).to.equal(0);
     }
+    // One that was skipped before it was transformed has none.
+    expect(await p.keys("processed", "_batches/")).to.not.include("_batches/0000000004.json");
+    expect((await callTotes(p.env, ["doctor"])).out.replaceAll(/\s+/g, " ")).to.match(
+      /✓ Lake: batch \d+ is the newest, follows the one before it, and no manifest is missing /,
+    );
   });
 
   it("are not well where they are given up, whether or not the cause can be told", async () => {
