@@ -73,6 +73,7 @@ export class CompactionsCheck {
         for (const { key } of objectsIn(found.manifest)) this.keys.add(key);
         const last = before;
         before = found;
+        checkIsListed(this.#bucket, found.manifest, ends);
         checkFollows(this.#bucket, found.manifest, last);
         this.whole.push({ from: found.manifest.from, to });
         await eachOf(objectsIn(found.manifest), AT_ONCE, (object) =>
@@ -229,6 +230,14 @@ export const expectedOf = (
 const shown = (value: unknown): string =>
   typeof value === "string" ? JSON.stringify(value.slice(0, 60)) : String(value);
 
+/** @throws ManifestError unless the compaction before is there, whatever may be in it */
+function checkIsListed(bucket: string, { from, to }: Compaction, ends: readonly number[]): void {
+  if (from > 1 && !ends.includes(from - 1))
+    throw new ManifestError(
+      `s3://${bucket}/${compactionKey(from - 1)} is not there, and s3://${bucket}/${compactionKey(to)} was made after it; ${RESTORE}`,
+    );
+}
+
 /** @throws ManifestError unless the compaction follows the one before */
 function checkFollows(
   bucket: string,
@@ -238,10 +247,6 @@ function checkFollows(
   const where = `s3://${bucket}/${compactionKey(to)}`;
   const number = (before?.manifest.compaction ?? 0) + 1;
   const first = (before?.manifest.to ?? 0) + 1;
-  if (from > first)
-    throw new ManifestError(
-      `s3://${bucket}/${compactionKey(from - 1)} is not there, and ${where} was made after it; ${RESTORE}`,
-    );
   if (from !== first || compaction !== number)
     throw new ManifestError(
       `${where} is compaction ${compaction} from batch ${from}, expected ${number} from batch ${first}: one before it is gone, or altered`,

@@ -282,6 +282,13 @@ describe("a compaction", () => {
           more.length === 0 &&
           /^compaction 5: the chain of compactions is broken at .+0000000005\.json/.test(one!),
       );
+      await p.put("processed", compactionKey(3), "{");
+      const [third, fifth, ...more] = await found();
+      expect(more).to.deep.equal([]);
+      expect(third).to.match(/^compaction 3: .+ is not JSON/);
+      expect(fifth).to.match(
+        /^compaction 5: .+ is compaction 2 from batch 4, expected 1 from batch 1: one before it is gone, or altered$/,
+      );
       await p.remove("processed", compactionKey(3));
       expect((await found())[0]).to.match(
         /^compaction 5: .+0000000003\.json is not there, and .+0000000005\.json was made after it; restore/,

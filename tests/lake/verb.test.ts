@@ -74,13 +74,14 @@ describe("totes lake", () => {
     });
 
     it("answers as of a batch", async () => {
-      const { out } = await call(
+      const { out, err } = await call(
         "query",
         "select first_name from dim_staff where staff_id = 1",
         "--as-of",
         "1",
         "--json",
       );
+      expect(err).to.equal("  1 row\n");
       const [{ first_name }] = JSON.parse(out) as [{ first_name: string }];
       expect(first_name).to.not.equal("Ada");
     });

@@ -39,7 +39,7 @@ export interface QueryAsked {
 export async function query(
   { question, asOf, limit = LIMIT }: QueryAsked,
   useStage: () => Promise<void>,
-  { terminal, answer }: Say,
+  { terminal, answer, isJson }: Say,
 ): Promise<number> {
   if (question === undefined)
     throw new UsageError('say what to ask: totes lake query "select …", or a file that has it');
@@ -62,12 +62,14 @@ export async function query(
     },
   );
   answer(rows);
-  terminal.line();
-  terminal.table(
-    columns,
-    rows.map((row) => columns.map((column) => shown(row[column]))),
-  );
-  terminal.line();
+  if (!isJson) {
+    terminal.line();
+    terminal.table(
+      columns,
+      rows.map((row) => columns.map((column) => shown(row[column]))),
+    );
+    terminal.line();
+  }
   terminal.line(
     isMore
       ? `  the first ${whole(limit)} rows; --limit shows more`
