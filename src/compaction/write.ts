@@ -1,9 +1,9 @@
 /** The rows of many small files in few large ones: of one table, in the order of their batches. */
 import { isDeepStrictEqual } from "node:util";
-import { awaitedLater, concerning } from "../errors.ts";
-import { goneOfBatch, type CompactedObject } from "../lake/compactions.ts";
+import { awaitedLater } from "../errors.ts";
+import { getOfBatch, type CompactedObject } from "../lake/compactions.ts";
 import { sha256, type LakeObject } from "../lake/manifest.ts";
-import { getIfThere, writeFileToS3 } from "../lake/objects.ts";
+import { writeFileToS3 } from "../lake/objects.ts";
 import type { FileWriter, ParquetCodec } from "../parquet/codec.ts";
 import { columnsIn, rowsOf } from "../parquet/rows.ts";
 import { GROUP_ROWS, PARQUET, type FileColumn } from "../parquet/schema.ts";
@@ -79,23 +79,16 @@ async function* fetchAhead(
   let bytes = 0;
   for (let next = 0; next < pieces.length || under.length > 0;) {
     for (; next < pieces.length && under.length < AHEAD.objects; next++) {
-      const { object } = pieces[next]!;
+      const { batch, object } = pieces[next]!;
       if (under.length > 0 && bytes + object.bytes > AHEAD.bytes) break;
       bytes += object.bytes;
-      under.push([pieces[next]!, awaitedLater(fetchPiece(bucket, pieces[next]!))]);
+      under.push([pieces[next]!, awaitedLater(getOfBatch(bucket, batch, object))]);
     }
     const [piece, fetched] = under.shift()!;
     yield [piece, await fetched];
     bytes -= piece.object.bytes;
   }
 }
-
-const fetchPiece = (bucket: string, { batch, object }: Piece): Promise<Buffer> =>
-  concerning({ batch, table: object.table }, async () => {
-    const bytes = await getIfThere(bucket, object);
-    if (!bytes) throw await goneOfBatch(bucket, batch, object);
-    return bytes;
-  });
 
 /** An object in the making: rows wait until there are enough for a row group. */
 class Gathering {

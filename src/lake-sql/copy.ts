@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import {
-  goneOfBatch,
+  getOfBatch,
   listCompactions,
   objectsIn,
   readCompaction,
@@ -25,7 +25,6 @@ import {
   type LakeObject,
   type ProcessedManifest,
 } from "../lake/manifest.ts";
-import { getIfThere } from "../lake/objects.ts";
 import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
 import { eachOf } from "../at-once.ts";
 
@@ -88,9 +87,7 @@ export async function copyLake(bucket: string, folder: string, asOf?: number): P
   await eachOf(committed(lake, asOf ?? newest), AT_ONCE, async ({ batch, object }) => {
     const file = path.join(folder, object.key);
     if (await isThere(file)) return;
-    const bytes = await getIfThere(bucket, object);
-    if (!bytes) throw await goneOfBatch(bucket, batch, object);
-    await put(folder, file, bytes);
+    await put(folder, file, await getOfBatch(bucket, batch, object));
     copied++;
   });
   return { newest, ...(why === undefined ? {} : { why }), isDamaged: wasLoaded, copied };

@@ -1,7 +1,7 @@
 /** Compactions of the processed bucket: what each says that it stands for, and where the objects are that hold it. */
 import * as v from "valibot";
 import { listKeys } from "../aws/s3.ts";
-import { awaitedLater, ignoring } from "../errors.ts";
+import { awaitedLater, concerning, ignoring } from "../errors.ts";
 import type { Stretch } from "../vectors.ts";
 import {
   COMPACTIONS,
@@ -23,7 +23,7 @@ import {
   type LakeObject,
   type Read,
 } from "./manifest.ts";
-import { goneError, type ObjectError } from "./objects.ts";
+import { getIfThere, goneError, type ObjectError } from "./objects.ts";
 
 const batchNumber = v.pipe(v.number(), v.integer(), v.minValue(1));
 
@@ -144,6 +144,14 @@ export async function goneOfBatch(
       "restore that where it was there once, else the object, from its version",
   );
 }
+
+/** A batch's own object, whole. @throws ObjectError where it is not what was committed, or gone: as {@link goneOfBatch} says */
+export const getOfBatch = (bucket: string, batch: number, object: LakeObject): Promise<Buffer> =>
+  concerning({ batch, table: object.table }, async () => {
+    const bytes = await getIfThere(bucket, object);
+    if (!bytes) throw await goneOfBatch(bucket, batch, object);
+    return bytes;
+  });
 
 /** Compactions whose manifests are kept: batches are asked for in their order. */
 const KEPT = 2;

@@ -9,7 +9,7 @@ import { BatchFiles } from "./batch.ts";
 import { InferredMembers } from "./inferred.ts";
 import { prepareLedger } from "./ledger.ts";
 import { loadBatch, type LoadedBatch, type Rebuild } from "./load-batch.ts";
-import { newestLoad, type Load } from "./loads.ts";
+import { newestInLedger, type Load } from "./loads.ts";
 import { lock, unlock } from "./lock.ts";
 import { Quarantine, type InQuarantine } from "./quarantine.ts";
 import { quarantinedKeys } from "./quarantined-keys.ts";
@@ -68,7 +68,7 @@ export async function load(
   const inferred = await InferredMembers.open(db, ledger, tables);
   const quarantine = await Quarantine.open(connection, tables);
   const done: LoadedBatch[] = [];
-  let newest: Pick<Load, "batch" | "sha256"> = (await newestLoad(connection)) ?? {
+  let newest: Pick<Load, "batch" | "sha256"> = (await newestInLedger(connection)) ?? {
     batch: 0,
     sha256: null,
   };

@@ -30,11 +30,14 @@ export async function hasLedger({ db, ledger }: Connection): Promise<boolean> {
   return there;
 }
 
-/** The newest batch, loaded or skipped; undefined where there is none. */
-export async function newestLoad(warehouse: Connection): Promise<Load | undefined> {
-  if (!(await hasLedger(warehouse))) return undefined;
-  const newest = await warehouse.db.oneOrNone<Load>(
-    `select ${COLUMNS} from ${loadsOf(warehouse.ledger)} order by batch desc limit 1`,
+/** The newest batch, loaded or skipped; undefined where there is none, or no ledger. */
+export const newestLoad = async (warehouse: Connection): Promise<Load | undefined> =>
+  (await hasLedger(warehouse)) ? newestInLedger(warehouse) : undefined;
+
+/** The same where it is known that there is a ledger. */
+export async function newestInLedger({ db, ledger }: Connection): Promise<Load | undefined> {
+  const newest = await db.oneOrNone<Load>(
+    `select ${COLUMNS} from ${loadsOf(ledger)} order by batch desc limit 1`,
   );
   return newest ?? undefined;
 }

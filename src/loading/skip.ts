@@ -10,7 +10,7 @@ import type { Connection } from "../postgres/connection.ts";
 import { parameterised } from "../postgres/sql.ts";
 import { loadsOf, prepareLedger } from "./ledger.ts";
 import { lock, unlock } from "./lock.ts";
-import { newestLoad } from "./loads.ts";
+import { newestInLedger } from "./loads.ts";
 import { putReceipts } from "./receipts.ts";
 
 /**
@@ -27,7 +27,7 @@ export async function skipBatch(
   const { db, ledger } = connection;
   await lock(connection, wait);
   await prepareLedger(db, ledger);
-  const next = ((await newestLoad(connection))?.batch ?? 0) + 1;
+  const next = ((await newestInLedger(connection))?.batch ?? 0) + 1;
   if (batch !== next)
     throw new Error(`batch ${batch} cannot be skipped: the next batch to load is ${next}`);
   const manifest = await readIfPossible(bucket, batch);

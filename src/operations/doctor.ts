@@ -3,12 +3,12 @@ import { lookAtBucket, s3ClockSkew } from "../aws/buckets.ts";
 import { getCredentials } from "../aws/secrets.ts";
 import { whyNotComparable } from "../ingestion/plan.ts";
 import { BATCHES } from "../lake/keys.ts";
-import { getLastUpload, listBatches, readChained } from "../lake/manifest.ts";
-import { listReceipts, readReceipt } from "../lake/receipts.ts";
+import { getLastUpload, readChained } from "../lake/manifest.ts";
+import { readReceipt } from "../lake/receipts.ts";
 import { maySilence, whyTriggersRun } from "../loading/triggers.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { qualified } from "../postgres/sql.ts";
-import { gapsOf } from "../rebuild/verify-manifests.ts";
+import { gapsOf, listManifests } from "../rebuild/verify-manifests.ts";
 import type { LakeProblem } from "../rebuild/verify.ts";
 import { getSettings } from "../settings.ts";
 import { recordIdOf } from "../table.ts";
@@ -164,12 +164,8 @@ async function lake(places: Places): Promise<Finding> {
 
 /** Missing manifests, but for those of batches that were skipped. */
 async function lostManifests(buckets: Buckets): Promise<LakeProblem[]> {
-  // In this order: what is committed meanwhile is in no list that says it should be in another.
-  const receipted = await listReceipts(buckets.processed);
-  const transformed = await listBatches(buckets.processed, 0);
-  const ingested = await listBatches(buckets.ingestion, 0);
   const lost: LakeProblem[] = [];
-  for (const gap of gapsOf(buckets, { receipted, transformed, ingested }))
+  for (const gap of gapsOf(buckets, await listManifests(buckets)))
     if (
       gap.kind !== "receipt" ||
       (await readReceipt(gap.bucket, gap.batch)).skipped_why === undefined

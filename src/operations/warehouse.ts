@@ -1,5 +1,5 @@
 /** What the warehouse shows of itself: its tables' rows and their last batches, its quarantine. */
-import { hasLedger, newestLoad } from "../loading/loads.ts";
+import { hasLedger, newestInLedger } from "../loading/loads.ts";
 import type { Connection } from "../postgres/connection.ts";
 import { qualified } from "../postgres/sql.ts";
 import type { Table } from "../table.ts";
@@ -73,7 +73,7 @@ export async function tableStates({ warehouse, tables }: Places): Promise<TableS
   try {
     const { db, schema, ledger } = connection;
     const isPrepared = await hasLedger(connection);
-    const newest = await newestLoad(connection);
+    const newest = isPrepared ? await newestInLedger(connection) : undefined;
     const touched = new Map(
       (newest ? await touches(connection, newest.batch) : []).map((one) => [one.table, one]),
     );

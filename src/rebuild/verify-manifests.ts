@@ -1,7 +1,7 @@
 /** What manifests and receipts say of each other: gaps, broken chains, receipts of other runs. */
 import { manifestKey, receiptKey } from "../lake/keys.ts";
-import { RESTORE } from "../lake/manifest.ts";
-import type { Receipt } from "../lake/receipts.ts";
+import { listBatches, RESTORE } from "../lake/manifest.ts";
+import { listReceipts, type Receipt } from "../lake/receipts.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import type { LakeProblem } from "./verify.ts";
 
@@ -19,6 +19,13 @@ export interface Listed {
   readonly receipted: readonly number[];
   readonly transformed: readonly number[];
   readonly ingested: readonly number[];
+}
+
+/** In this order: what is committed meanwhile is in no list that says it should be in another. */
+export async function listManifests({ ingestion, processed }: Buckets): Promise<Listed> {
+  const receipted = await listReceipts(processed);
+  const transformed = await listBatches(processed, 0);
+  return { receipted, transformed, ingested: await listBatches(ingestion, 0) };
 }
 
 /** Those that could be read, by batch. */

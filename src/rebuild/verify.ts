@@ -6,7 +6,6 @@ import type { OfBatch } from "../lake/compactions.ts";
 import { BATCHES, COMPACTIONS, HINTS, LOADS, RANGES, madeBy, manifestKey } from "../lake/keys.ts";
 import {
   allObjectsOf,
-  listBatches,
   ManifestError,
   readIngestionManifest,
   readProcessedManifest,
@@ -16,14 +15,14 @@ import {
   type Read,
 } from "../lake/manifest.ts";
 import { getIfThere, goneError, ObjectError, readS3Json } from "../lake/objects.ts";
-import { listReceipts, readReceipt, type Receipt } from "../lake/receipts.ts";
+import { readReceipt, type Receipt } from "../lake/receipts.ts";
 import { ParquetError, type ParquetCodec } from "../parquet/codec.ts";
 import { rowsOf } from "../parquet/rows.ts";
 import { fileColumns } from "../parquet/schema.ts";
 import type { Buckets } from "../transformation/transform.ts";
 import { eachOf } from "../at-once.ts";
 import { unseen, type Progress } from "../progress.ts";
-import { checkManifests, type Link, type Listed } from "./verify-manifests.ts";
+import { checkManifests, listManifests, type Link, type Listed } from "./verify-manifests.ts";
 
 /** Something in the lake that is not as it was committed. */
 export interface LakeProblem {
@@ -71,10 +70,8 @@ export async function verify(
   codec: ParquetCodec,
   progress: Progress = unseen,
 ): Promise<Verification> {
-  // In this order: what is committed meanwhile is in no list that says it should be in another.
-  const receipted = await listReceipts(buckets.processed);
-  const transformed = await listBatches(buckets.processed, 0);
-  const ingested = await listBatches(buckets.ingestion, 0);
+  const listed = await listManifests(buckets);
+  const { receipted, transformed, ingested } = listed;
   const lake = new Lake(buckets, codec);
   await eachOf(receipted, AT_ONCE, (batch) => lake.readReceipt(batch));
   await lake.compactions.read();
@@ -88,7 +85,7 @@ export async function verify(
     await each(ingested, (batch) => lake.readIngested(batch));
     await each(transformed, (batch) => lake.readProcessed(batch));
   });
-  lake.checkManifests({ receipted, transformed, ingested });
+  lake.checkManifests(listed);
   await lake.checkCompactions();
   return {
     batches: ingested.length,
